@@ -171,7 +171,7 @@ struct magpie_binding {
 	__u32 path; /* index into magpie_path; 0 = none */
 	__u8 bid;
 	__u8 label;
-	__u8 weight; /* 1..255, relative to the others of its tier; multiplied by the class's */
+	__u8 weight; /* relative to its tier, times the class's; 0: never chosen (draining) */
 	__u8 flags;  /* enum magpie_binding_flags */
 };
 
