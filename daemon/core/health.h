@@ -55,7 +55,11 @@ bool health_probe_due(struct health *h, const struct health_config *config, uint
 /* An answer came. False: it matches no outstanding probe, and changed nothing but `stray`. */
 bool health_answer(struct health *h, const struct health_config *config, uint64_t now_ns,
 		   uint32_t sequence, uint64_t nonce);
-/* Judges; true when the state changed. */
+/*
+ * Judges; true when the state changed. Feed the answers that have arrived first: after a pause of
+ * the process the socket's queue, not the path, was silent. An UNKNOWN path is UP with its first
+ * answer, a DOWN one with the up_count-th in a row.
+ */
 bool health_judge(struct health *h, const struct health_config *config, uint64_t now_ns);
 /* When to come again. */
 uint64_t health_next_ns(const struct health *h, const struct health_config *config);
