@@ -151,6 +151,11 @@ struct core_port {
 	 * count. */
 	void (*send)(void *ctx, const struct core_peer *peer, const struct mh_message *msg);
 	void (*note)(void *ctx, const struct core_note *note);
+	/*
+	 * What lma_export gives for this session has changed (order keys and lifetimes too): it is to
+	 * be stored before the answer leaves. Optional (NULL); the LMA only.
+	 */
+	void (*changed)(void *ctx, uint32_t session);
 	/* For jitter and for choosing free prefixes; a test returns what it likes. */
 	uint64_t (*random)(void *ctx);
 };
