@@ -66,7 +66,7 @@
 	X(LINGER, DROP, "session is waiting for its deletion")                                \
 	X(LOOP, DROP, "destination is a tunnel endpoint of ours")                             \
 	X(TOO_BIG, DROP, "larger than the path carries; Packet Too Big was sent")             \
-	X(TOO_BIG_LIMITED, DROP, "larger than the path carries; the answer was rate-limited") \
+	X(TOO_BIG_LIMITED, DROP, "larger than the path carries; no answer: rate, or an error") \
 	X(ECN, DROP, "congestion marked outside, not ECN-capable inside (RFC 6040)")          \
 	X(INNER_MALFORMED, DROP, "inner packet truncated or lying about its length")          \
 	X(NO_ROOM, DROP, "no head room for the outer header")
@@ -133,7 +133,10 @@ struct magpie_config { /* magpie_config: ARRAY[1], mmapable */
 	__u32 has_prefixes;	  /* 0: magpie_prefix is empty, skip it */
 	__u32 flow_idle_s;	  /* a pinned flow this long without packets is forgotten */
 	__u8 hop_limit;		  /* of the outer header */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u8 icmp_source4[4];  /* source of Fragmentation Needed; 0.0.0.0: 192.0.0.8 (RFC 7600) */
+	__u8 icmp_source6[16]; /* source of Packet Too Big, a global address of the box; ::: none
+				  is sent (TOO_BIG_LIMITED) */
 	struct magpie_pool pool[MAGPIE_POOLS];
 };
 
