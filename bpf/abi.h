@@ -47,28 +47,28 @@
  * Every packet that reaches a program leaves it under exactly one reason:
  * X(NAME, verdict, text). Verdicts: FORWARD (redirected), PASS (given to the kernel), DROP.
  */
-#define MAGPIE_REASONS(X)                                                                     \
-	X(ENCAP, FORWARD, "encapsulated and sent on a path")                                  \
-	X(DECAP, FORWARD, "decapsulated and sent to its next hop")                            \
-	X(HAIRPIN, FORWARD, "from one mobile node to another through the anchor")             \
-	X(NOT_OURS, PASS, "neither one of our tunnels nor one of our prefixes")               \
-	X(SIGNALLING, PASS, "mobility signalling or neighbour discovery")                     \
-	X(PROBE, PASS, "path probe for the daemon")                                           \
-	X(TO_STACK, PASS, "decapsulated; next hop unresolved or local, the kernel goes on")   \
-	X(NO_SESSION, PASS, "prefix of a pool without a session; the kernel answers")         \
-	X(HOP_LIMIT, PASS, "hop limit used up; the kernel answers")                           \
-	X(UNPARSED, PASS, "link layer or header that the programs do not read")               \
-	X(OUTER_UNKNOWN, DROP, "tunnel packet whose outer source is no path of ours")         \
-	X(INNER_SPOOF, DROP, "inner source or destination does not belong to the session")    \
-	X(LAN_SPOOF, DROP, "source on the LAN is one of our tunnel addresses")                \
-	X(NO_PATH, DROP, "no usable path for the class")                                      \
-	X(POLICY, DROP, "the class says drop")                                                \
-	X(LINGER, DROP, "session is waiting for its deletion")                                \
-	X(LOOP, DROP, "destination is a tunnel endpoint of ours")                             \
-	X(TOO_BIG, DROP, "larger than the path carries; Packet Too Big was sent")             \
+#define MAGPIE_REASONS(X)                                                                      \
+	X(ENCAP, FORWARD, "encapsulated and sent on a path")                                   \
+	X(DECAP, FORWARD, "decapsulated and sent to its next hop")                             \
+	X(HAIRPIN, FORWARD, "from one mobile node to another through the anchor")              \
+	X(NOT_OURS, PASS, "neither one of our tunnels nor one of our prefixes")                \
+	X(SIGNALLING, PASS, "mobility signalling or neighbour discovery")                      \
+	X(PROBE, PASS, "path probe for the daemon")                                            \
+	X(TO_STACK, PASS, "decapsulated; next hop unresolved or local, the kernel goes on")    \
+	X(NO_SESSION, PASS, "prefix of a pool without a session; the kernel answers")          \
+	X(HOP_LIMIT, PASS, "hop limit used up; the kernel answers")                            \
+	X(UNPARSED, PASS, "link layer or header that the programs do not read")                \
+	X(OUTER_UNKNOWN, DROP, "tunnel packet whose outer source is no path of ours")          \
+	X(INNER_SPOOF, DROP, "inner source or destination does not belong to the session")     \
+	X(LAN_SPOOF, DROP, "source on the LAN is one of our tunnel addresses")                 \
+	X(NO_PATH, DROP, "no usable path for the class")                                       \
+	X(POLICY, DROP, "the class says drop")                                                 \
+	X(LINGER, DROP, "session is waiting for its deletion")                                 \
+	X(LOOP, DROP, "destination is a tunnel endpoint of ours")                              \
+	X(TOO_BIG, DROP, "larger than the path carries; Packet Too Big was sent")              \
 	X(TOO_BIG_LIMITED, DROP, "larger than the path carries; no answer: rate, or an error") \
-	X(ECN, DROP, "congestion marked outside, not ECN-capable inside (RFC 6040)")          \
-	X(INNER_MALFORMED, DROP, "inner packet truncated or lying about its length")          \
+	X(ECN, DROP, "congestion marked outside, not ECN-capable inside (RFC 6040)")           \
+	X(INNER_MALFORMED, DROP, "inner packet truncated or lying about its length")           \
 	X(NO_ROOM, DROP, "no head room for the outer header")
 
 #define MAGPIE_VERDICTS(X)    \
@@ -358,9 +358,9 @@ struct magpie_nexthop { /* magpie_nexthop: PERCPU_ARRAY[MAGPIE_NEXTHOPS] */
 	__u8 dst[16];
 	__u32 generation; /* valid if equal to config.nexthop_generation */
 	__u32 ifindex;
-	__u16 mtu;
 	__u8 dmac[6];
 	__u8 smac[6];
+	__u16 mtu; /* largest packet it takes */
 	__u8 pad[2];
 };
 

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Session and class -> binding. The candidates are the bindings whose label has a rank in the
+ * class; the best rank that has one wins, and within it weighted rendezvous hashing: every binding
+ * draws a number from (flow, BID), and the smallest -log2(u) / weight carries the flow. So a lost
+ * binding moves only its own flows, and both ends of a tunnel choose alike without talking.
+ *
+ * Two choices are made at once: the *first* over all bindings that are known, the *actual* over
+ * those that can carry packets now. Where they differ the flow is pinned to the actual one, so that
+ * it stays there when the first comes back. A flow whose first choice is fine costs no lookup.
+ */
+#ifndef MAGPIE_BPF_SELECT_H
+#define MAGPIE_BPF_SELECT_H
+
+#include "session.h"
+#include "log2.h"
+
+#define MIX_A 0x9e3779b97f4a7c15ULL
+#define MIX_B 0xbf58476d1ce4e5b9ULL
+#define MIX_C 0x94d049bb133111ebULL
+
+#define PIN_REFRESH_NS 1000000000ULL
+#define NS_PER_S       1000000000ULL
+
+struct pick {
+	__u64 hash;
+	__u32 path; /* of the actual choice */
+	__u32 cost;
+	__u32 weight;
+	__u32 first_cost;
+	__u32 first_weight;
+	__u8 rank; /* 0: nothing usable */
+	__u8 bid;
+	__u8 first_rank; /* 0: nothing known */
+	__u8 first_bid;
+};
+
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * MIX_B;
+	return hash ^ hash >> 32;
+}
+
+/* The identity of a flow; numbers are taken in host byte order, so all machines agree. */
+static __always_inline __u64 hash_flow(const struct flow *flow, __u64 seed)
+{
+	__u64 hash = seed + MIX_A;
+
+	hash = mix(hash, bpf_be64_to_cpu(flow->mobile[0]));
+	hash = mix(hash, bpf_be64_to_cpu(flow->mobile[1]));
+	hash = mix(hash, bpf_be64_to_cpu(flow->peer[0]));
+	hash = mix(hash, bpf_be64_to_cpu(flow->peer[1]));
+	hash = mix(hash,
+		   (__u64)flow->mobile_port << 32 | (__u32)flow->peer_port << 16 | flow->proto);
+	hash *= MIX_C;
+	return hash ^ hash >> 29;
+}
+
+static __always_inline __u32 draw(__u64 hash, __u8 bid)
+{
+	hash = mix(hash, bid * MIX_A) * MIX_C;
+	return minus_log2((__u32)(hash >> 32) | 1);
+}
+
+/* The same behind a call, for the long loop: the verifier goes through it once. */
+__noinline __u32 draw_apart(__u64 hash, __u8 bid)
+{
+	return draw(hash, bid);
+}
+
+enum drawing {
+	DRAW_NONE, /* there is one binding only */
+	DRAW_IN_LINE,
+	DRAW_APART,
+};
+
+/* The path can carry packets at this moment. */
+static __always_inline int path_usable(__u32 id)
+{
+	const struct magpie_path *path = bpf_map_lookup_elem(&magpie_path, &id);
+
+	return path && READ_ONCE(path->alive) &&
+	       READ_ONCE(path->outer[READ_ONCE(path->live) & 1].ifindex);
+}
+
+static __always_inline void consider(struct pick *pick, const struct magpie_binding *binding,
+				     const struct magpie_class *class, enum drawing drawing)
+{
+	const __u8 label = binding->label, rank = class->rank[label];
+	const __u32 weight = (__u32)binding->weight * class->weight[label];
+	__u32 cost;
+
+	if (!rank || !weight)
+		return;
+	cost = drawing == DRAW_NONE	 ? 0
+	       : drawing == DRAW_IN_LINE ? draw(pick->hash, binding->bid)
+					 : draw_apart(pick->hash, binding->bid);
+	if (!pick->first_rank || rank < pick->first_rank ||
+	    (rank == pick->first_rank &&
+	     (__u64)cost * pick->first_weight < (__u64)pick->first_cost * weight)) {
+		pick->first_rank = rank;
+		pick->first_bid = binding->bid;
+		pick->first_cost = cost;
+		pick->first_weight = weight;
+	}
+	if (pick->rank &&
+	    (rank > pick->rank ||
+	     (rank == pick->rank && (__u64)cost * pick->weight >= (__u64)pick->cost * weight)))
+		return;
+	if (!(binding->flags & MAGPIE_BINDING_TX) || !path_usable(binding->path))
+		return;
+	pick->rank = rank;
+	pick->bid = binding->bid;
+	pick->path = binding->path;
+	pick->cost = cost;
+	pick->weight = weight;
+}
+
+__noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, __u32 class_key)
+{
+	const struct magpie_wide *all = bpf_map_lookup_elem(&magpie_wide, &wide);
+	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &class_key);
+	__u32 i;
+
+	if (!pick || !all || !class)
+		return -1;
+	for (i = 0; i < MAGPIE_WIDE && i < n; i++)
+		consider(pick, &all->binding[i], class, DRAW_APART);
+	return 0;
+}
+
+/* Looks at all bindings of a set; a function of its own, so that its paths do not multiply ours. */
+__noinline int choose(struct pick *pick, const struct magpie_set *set, __u32 class_key)
+{
+	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &class_key);
+	__u32 i, n;
+
+	if (!pick || !set || !class)
+		return -1;
+	n = set->n;
+	for (i = 0; i < MAGPIE_NARROW && i < n; i++)
+		consider(pick, &set->binding[i], class, n == 1 ? DRAW_NONE : DRAW_IN_LINE);
+	return 0;
+}
+
+static __always_inline void choose_any(struct pick *pick, const struct magpie_set *set,
+				       __u32 class_key)
+{
+	pick->rank = pick->first_rank = 0;
+	if (set->n > MAGPIE_NARROW)
+		choose_wide(pick, set->wide, set->n, class_key);
+	else
+		choose(pick, set, class_key);
+}
+
+/* ---- pins --------------------------------------------------------------------------------- */
+
+struct pin {
+	struct magpie_flow_key key;
+	__u32 class_key;
+	__u32 default_key; /* the class that may stand in; equal to class_key if none */
+	__u32 idle_s;
+	__u8 class;
+	__u8 bid;
+	__u8 forget; /* a connection starts: what was pinned is over */
+	__u8 dry;
+};
+
+/*
+ * path << 16 | tier << 8 | bid of binding `bid`, if that can carry packets and one of the two
+ * classes has its label; else 0.
+ */
+static __always_inline __u32 stay_on(const struct magpie_set *set, __u8 bid,
+				     const struct magpie_class *class,
+				     const struct magpie_class *fallback)
+{
+	const struct magpie_wide *all = NULL;
+	__u32 i, rank, wide = set->wide;
+
+	if (set->n > MAGPIE_NARROW) {
+		all = bpf_map_lookup_elem(&magpie_wide, &wide);
+		if (!all)
+			return 0;
+	}
+	for (i = 0; i < MAGPIE_WIDE && i < set->n; i++) {
+		const struct magpie_binding *b =
+			all ? &all->binding[i] : &set->binding[i % MAGPIE_NARROW];
+
+		if (b->bid != bid)
+			continue;
+		rank = class->rank[b->label] ? class->rank[b->label] : fallback->rank[b->label];
+		if (!rank || !(b->flags & MAGPIE_BINDING_TX) || !path_usable(b->path))
+			return 0;
+		return b->path << 16 | rank << 8 | bid;
+	}
+	return 0;
+}
+
+/* As stay_on() for the pinned flow, or 0 (and the pin is gone). */
+__noinline __u32 keep_pin(const struct pin *pin, const struct magpie_set *set)
+{
+	const struct magpie_class *class, *fallback;
+	struct magpie_flow *flow;
+	__u32 kept = 0;
+	__u64 now;
+
+	if (!pin || !set)
+		return 0;
+	flow = bpf_map_lookup_elem(&magpie_flow, &pin->key);
+	class = bpf_map_lookup_elem(&magpie_class, &pin->class_key);
+	fallback = bpf_map_lookup_elem(&magpie_class, &pin->default_key);
+	if (!flow || !class || !fallback)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!pin->forget && flow->class == pin->class &&
+	    now - flow->seen_ns <= pin->idle_s * NS_PER_S)
+		kept = stay_on(set, flow->bid, class, fallback);
+	if (!kept) {
+		if (!pin->dry)
+			bpf_map_delete_elem(&magpie_flow, &pin->key);
+		return 0;
+	}
+	if (!pin->dry && now - flow->seen_ns > PIN_REFRESH_NS)
+		flow->seen_ns = now;
+	return kept;
+}
+
+__noinline int set_pin(const struct pin *pin)
+{
+	struct magpie_flow flow = {};
+
+	if (!pin)
+		return -1;
+	flow.seen_ns = bpf_ktime_get_ns();
+	flow.bid = pin->bid;
+	flow.class = pin->class;
+	return (int)bpf_map_update_elem(&magpie_flow, &pin->key, &flow, BPF_ANY);
+}
+
+/* ---- the choice ------------------------------------------------------------------------------ */
+
+/*
+ * Chooses for a flow of class `trace->class` of policy half `half`. Returns 0 with path, bid, tier
+ * and flags in trace, or the reason why there is no path.
+ */
+static __always_inline int select_path(const struct magpie_config *config,
+				       const struct session *session, __u32 half, __u64 hash,
+				       int opens, int dry, struct magpie_trace *trace)
+{
+	const __u32 zero_key = half ? MAGPIE_CLASSES : 0;
+	const __u32 key = zero_key + trace->class;
+	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &key);
+	struct pick pick = {.hash = hash};
+	struct pin pin;
+	__u32 kept;
+	__u8 first;
+
+	if (!class)
+		return MAGPIE_REASON_NO_PATH;
+	pin.key.hash = hash;
+	pin.key.session = session->id;
+	pin.key.pad = 0;
+	pin.class_key = key;
+	pin.default_key = class->otherwise == MAGPIE_OTHERWISE_DEFAULT ? zero_key : key;
+	pin.idle_s = config->flow_idle_s;
+	pin.class = trace->class;
+	pin.bid = 0;
+	pin.forget = (__u8)opens;
+	pin.dry = (__u8)dry;
+	if (READ_ONCE(*session->pinned)) {
+		kept = keep_pin(&pin, session->set);
+		if (kept) {
+			trace->path = (__u16)(kept >> 16);
+			trace->tier = (__u8)(kept >> 8);
+			trace->bid = (__u8)kept;
+			trace->flags = MAGPIE_TRACE_PINNED;
+			return 0;
+		}
+	}
+	choose_any(&pick, session->set, key);
+	first = pick.first_rank ? pick.first_bid : 0;
+	if (!pick.rank && pin.default_key != key) {
+		choose_any(&pick, session->set, zero_key);
+		if (!first && pick.first_rank)
+			first = pick.first_bid;
+	}
+	if (!pick.rank)
+		return class->otherwise == MAGPIE_OTHERWISE_DROP ? MAGPIE_REASON_POLICY
+								 : MAGPIE_REASON_NO_PATH;
+	trace->path = (__u16)pick.path;
+	trace->bid = pick.bid;
+	trace->tier = pick.rank;
+	if (pick.bid == first)
+		return 0;
+	trace->flags = MAGPIE_TRACE_DISPLACED;
+	if (dry)
+		return 0;
+	pin.bid = pick.bid;
+	set_pin(&pin);
+	if (!READ_ONCE(*session->pinned))
+		*(volatile __u8 *)session->pinned = 1;
+	return 0;
+}
+
+#endif
