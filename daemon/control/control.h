@@ -45,6 +45,8 @@ void control_close(struct control *control);
 
 /* From within a verb: no reply now; keep this client for control_stream (or control_reply). */
 void control_keep(struct control_client *client);
+/* A kept client gets nothing more: closed when what was written to it is out. */
+void control_end(struct control_client *client);
 /* Sends one line to every kept client; a client that does not read is closed, not waited for. */
 void control_stream(struct control *control, const char *line);
 /* One line to one client; from within its verb (before the reply) or to a kept one. */

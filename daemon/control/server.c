@@ -30,6 +30,7 @@ struct control_client {
 	char request[REQUEST_MAX + 1];
 	size_t used;
 	bool kept;
+	bool ended;
 	bool closing;
 	unsigned int open_handles;
 	struct control_client *prev, *next;
@@ -113,6 +114,14 @@ void control_keep(struct control_client *client)
 	client->kept = true;
 }
 
+void control_end(struct control_client *client)
+{
+	client->kept = false;
+	client->ended = true;
+	if (!client->closing && uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) == 0)
+		client_close(client);
+}
+
 void control_stream(struct control *control, const char *line)
 {
 	struct control_client *client, *tmp;
@@ -184,7 +193,7 @@ static void answer(struct control_client *client)
 		json_object_object_add(reply, "error", json_object_new_string(error));
 		json_object_object_add(reply, "code", json_object_new_int(code));
 	}
-	if (!client->kept)
+	if (!client->kept && !client->ended)
 		control_write(client, json_object_to_json_string_ext(
 					      reply, JSON_C_TO_STRING_PLAIN |
 							     JSON_C_TO_STRING_NOSLASHESCAPE));

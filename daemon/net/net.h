@@ -113,6 +113,8 @@ void ra_close(struct ra *ra); /* says nothing: hosts keep their addresses over a
  * (rate-limited, 6.2.6). A prefix that is no longer in the set is withdrawn with lifetime 0 for a
  * while (6.2.5). n == 0 and router_lifetime_s == 0: stop being a router there.
  */
+/* The device came (back): joins its groups and advertises at once. */
+void ra_device_changed(struct ra *ra, const char *device);
 int ra_set(struct ra *ra, const char *device, const struct ra_prefix *prefix, size_t n,
 	   uint16_t mtu, uint16_t router_lifetime_s);
 

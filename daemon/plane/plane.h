@@ -60,7 +60,12 @@ struct plane_path_info {
 	struct magpie_path_count count;
 };
 
-/* Path comings and goings, for who resolves outer headers and probes. Not called re-entrantly. */
+/*
+ * Path comings and goings, for who resolves outer headers and probes. path_added is called by
+ * plane_publish after the path is in the maps and *before* packets are switched to it: it may call
+ * plane_set_outer and plane_set_alive, so that the first packet already finds the way. Adopted paths
+ * are announced when their session is published. path_removed comes after the switch.
+ */
 struct plane_watcher {
 	void *ctx;
 	void (*path_added)(void *ctx, const struct plane_path_info *path);
@@ -125,8 +130,13 @@ int plane_each_path(const struct plane *plane,
 int plane_reasons(const struct plane *plane, struct magpie_reason_count *ret_counts /* [COUNT] */);
 int plane_rule_counts(const struct plane *plane,
 		      struct magpie_rule_count *ret_counts /* [RULES+1] */);
-/* Device attachments as they are: hook in use for device `i` of the configuration. */
-enum plane_hook plane_device_hook(const struct plane *plane, size_t i);
+/*
+ * The devices that exist now (a device came, went, or came back with another ifindex): attaches where
+ * we are not, forgets what is gone.
+ */
+int plane_update_devices(struct plane *plane, const struct plane_device *device, size_t n);
+/* The hook in use on a device; PLANE_HOOK_AUTO: not attached. */
+enum plane_hook plane_device_hook(const struct plane *plane, uint32_t ifindex);
 
 /*
  * Asks the program that handles packets of an inside device what it would do with an inner packet
