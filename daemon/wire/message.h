@@ -9,7 +9,8 @@
  * skipped and counted. No I/O, no policy: whether an option *may* be absent or zero is core's
  * question. All integers in host byte order; addresses and identifiers as on the wire.
  *
- * Sources: RFC 6275 section 6, RFC 5213 section 8, RFC 4283, RFC 8278 section 4; spec/wire-formats.md.
+ * Sources: RFC 6275 section 6, RFC 5213 section 8, RFC 4283, RFC 8278 section 4;
+ * spec/wire-formats.md.
  */
 #ifndef MAGPIE_WIRE_MESSAGE_H
 #define MAGPIE_WIRE_MESSAGE_H
@@ -56,26 +57,26 @@ enum mh_ba_flags {
 };
 
 /* Status codes of a PBA that magpie sends or understands: X(name, number, text). */
-#define MH_STATUS(X)                                                                               \
-	X(ACCEPTED, 0, "accepted")                                                                 \
-	X(UNSPECIFIED, 128, "reason unspecified")                                                  \
-	X(PROHIBITED, 129, "administratively prohibited")                                          \
-	X(RESOURCES, 130, "insufficient resources")                                                \
-	X(NOT_HOME_AGENT, 133, "not home agent for this mobile node")                              \
-	X(SEQUENCE, 135, "sequence number out of window")                                          \
-	X(PROXY_REG_NOT_ENABLED, 152, "proxy registration not enabled")                            \
-	X(NOT_LMA, 153, "not LMA for this mobile node")                                            \
-	X(MAG_NOT_AUTHORIZED, 154, "MAG not authorised for proxy registration")                    \
-	X(HNP_NOT_AUTHORIZED, 155, "not authorised for home network prefix")                       \
-	X(TIMESTAMP_MISMATCH, 156, "timestamp mismatch")                                           \
-	X(TIMESTAMP_OLD, 157, "timestamp lower than previously accepted")                          \
-	X(MISSING_HNP, 158, "missing home network prefix option")                                  \
-	X(PREFIX_SET_MISMATCH, 159, "prefix set does not match the binding cache")                 \
-	X(MISSING_MN_ID, 160, "missing mobile node identifier option")                             \
-	X(MISSING_HI, 161, "missing handoff indicator option")                                     \
-	X(MISSING_ATT, 162, "missing access technology type option")                               \
-	X(GRE_REQUIRED, 163, "GRE key option required")                                            \
-	X(NON_MCOA_EXISTS, 165, "non-multipath binding exists")                                    \
+#define MH_STATUS(X)                                                               \
+	X(ACCEPTED, 0, "accepted")                                                 \
+	X(UNSPECIFIED, 128, "reason unspecified")                                  \
+	X(PROHIBITED, 129, "administratively prohibited")                          \
+	X(RESOURCES, 130, "insufficient resources")                                \
+	X(NOT_HOME_AGENT, 133, "not home agent for this mobile node")              \
+	X(SEQUENCE, 135, "sequence number out of window")                          \
+	X(PROXY_REG_NOT_ENABLED, 152, "proxy registration not enabled")            \
+	X(NOT_LMA, 153, "not LMA for this mobile node")                            \
+	X(MAG_NOT_AUTHORIZED, 154, "MAG not authorised for proxy registration")    \
+	X(HNP_NOT_AUTHORIZED, 155, "not authorised for home network prefix")       \
+	X(TIMESTAMP_MISMATCH, 156, "timestamp mismatch")                           \
+	X(TIMESTAMP_OLD, 157, "timestamp lower than previously accepted")          \
+	X(MISSING_HNP, 158, "missing home network prefix option")                  \
+	X(PREFIX_SET_MISMATCH, 159, "prefix set does not match the binding cache") \
+	X(MISSING_MN_ID, 160, "missing mobile node identifier option")             \
+	X(MISSING_HI, 161, "missing handoff indicator option")                     \
+	X(MISSING_ATT, 162, "missing access technology type option")               \
+	X(GRE_REQUIRED, 163, "GRE key option required")                            \
+	X(NON_MCOA_EXISTS, 165, "non-multipath binding exists")                    \
 	X(NO_MULTIPATH, 180, "cannot support multipath binding")
 
 #define X(name, number, text) MH_STATUS_##name = (number),
@@ -96,16 +97,16 @@ enum mh_hi {
  * X(name, type, align_x, align_y, text): the Type octet stands at an offset o with
  * o mod align_x == align_y (1, 0: anywhere).
  */
-#define MH_OPTIONS(X)                                                                              \
-	X(MN_ID, 8, 1, 0, "Mobile Node Identifier")                                                \
-	X(HNP, 22, 8, 4, "Home Network Prefix")                                                    \
-	X(HI, 23, 1, 0, "Handoff Indicator")                                                       \
-	X(ATT, 24, 1, 0, "Access Technology Type")                                                 \
-	X(LLID, 25, 2, 0, "Mobile Node Link-layer Identifier")                                     \
-	X(LINK_LOCAL, 26, 8, 6, "Link-local Address")                                              \
-	X(TIMESTAMP, 27, 8, 2, "Timestamp")                                                        \
-	X(ALT_COA, 3, 8, 6, "Alternate Care-of Address")                                           \
-	X(MMB, 63, 8, 2, "MAG Multipath Binding")                                                  \
+#define MH_OPTIONS(X)                                          \
+	X(MN_ID, 8, 1, 0, "Mobile Node Identifier")            \
+	X(HI, 23, 1, 0, "Handoff Indicator")                   \
+	X(ATT, 24, 1, 0, "Access Technology Type")             \
+	X(MMB, 63, 8, 2, "MAG Multipath Binding")              \
+	X(TIMESTAMP, 27, 8, 2, "Timestamp")                    \
+	X(HNP, 22, 8, 4, "Home Network Prefix")                \
+	X(LLID, 25, 2, 0, "Mobile Node Link-layer Identifier") \
+	X(LINK_LOCAL, 26, 8, 6, "Link-local Address")          \
+	X(ALT_COA, 3, 8, 6, "Alternate Care-of Address")       \
 	X(MAG_ID, 64, 1, 0, "MAG Identifier")
 
 /* MH_HAS_x: the option is present. MH_DUP_x (same bit in `dup`): it came more than once. */
@@ -132,24 +133,25 @@ struct mh_llid {
 
 /* MAG Multipath Binding (RFC 8278 4.1). */
 struct mh_mmb {
-	uint8_t att;   /* If-ATT */
-	uint8_t label; /* If-Label */
-	uint8_t bid;   /* 1..254; the codec passes 0 and 255 on */
-	bool bulk;     /* B */
+	uint8_t att;	/* If-ATT */
+	uint8_t label;	/* If-Label */
+	uint8_t bid;	/* 1..254; the codec passes 0 and 255 on */
+	bool bulk;	/* B */
 	bool overwrite; /* O */
 };
 
 struct mh_message {
 	uint8_t type; /* enum mh_type */
 
-	uint16_t sequence; /* BU, BA */
-	uint16_t flags;	   /* enum mh_bu_flags or mh_ba_flags; BA has 8 bits */
-	uint16_t lifetime; /* BU, BA; units of 4 s */
-	uint8_t status;	   /* BA: enum mh_status; BE: 1 or 2 */
+	uint16_t sequence;	     /* BU, BA */
+	uint16_t flags;		     /* enum mh_bu_flags or mh_ba_flags; BA has 8 bits */
+	uint16_t lifetime;	     /* BU, BA; units of 4 s */
+	uint8_t status;		     /* BA: enum mh_status; BE: 1 or 2 */
 	struct ip_addr home_address; /* BE */
 
 	uint32_t has; /* MH_HAS(x): present and of legal length */
-	uint32_t dup; /* MH_HAS(x): present more than once; the first one is kept (HNP: never set) */
+	uint32_t
+		dup; /* MH_HAS(x): present more than once; the first one is kept (HNP: never set) */
 	uint32_t bad; /* MH_HAS(x): present with an illegal length or value; content not taken */
 	uint16_t unknown; /* options skipped because we do not know them */
 
@@ -167,14 +169,14 @@ struct mh_message {
 };
 
 /* Why octets are no message: X(name, text). The names appear in counters, logs and docs. */
-#define MH_FAULTS(X)                                                                               \
-	X(NONE, "no fault")                                                                        \
-	X(SHORT, "shorter than a Mobility Header")                                                 \
-	X(PAYLOAD_PROTO, "Payload Proto is not 59")                                                \
-	X(HEADER_LEN_SMALL, "Header Len smaller than the message needs")                           \
-	X(HEADER_LEN_LARGE, "Header Len larger than what was received")                            \
-	X(CHECKSUM, "checksum wrong")                                                              \
-	X(TYPE_UNKNOWN, "MH Type unknown")                                                         \
+#define MH_FAULTS(X)                                                     \
+	X(NONE, "no fault")                                              \
+	X(SHORT, "shorter than a Mobility Header")                       \
+	X(PAYLOAD_PROTO, "Payload Proto is not 59")                      \
+	X(HEADER_LEN_SMALL, "Header Len smaller than the message needs") \
+	X(HEADER_LEN_LARGE, "Header Len larger than what was received")  \
+	X(CHECKSUM, "checksum wrong")                                    \
+	X(TYPE_UNKNOWN, "MH Type unknown")                               \
 	X(OPTION_OVERRUN, "an option runs past the end of the message")
 
 #define X(name, text) MH_FAULT_##name,
