@@ -62,18 +62,6 @@ static __always_inline __u32 draw(__u64 hash, __u8 bid)
 	return minus_log2((__u32)(hash >> 32) | 1);
 }
 
-/* The same behind a call, for the long loop: the verifier goes through it once. */
-__noinline __u32 draw_apart(__u64 hash, __u8 bid)
-{
-	return draw(hash, bid);
-}
-
-enum drawing {
-	DRAW_NONE, /* there is one binding only */
-	DRAW_IN_LINE,
-	DRAW_APART,
-};
-
 /* The path can carry packets at this moment. */
 static __always_inline int path_usable(__u32 id)
 {
@@ -84,7 +72,7 @@ static __always_inline int path_usable(__u32 id)
 }
 
 static __always_inline void consider(struct pick *pick, const struct magpie_binding *binding,
-				     const struct magpie_class *class, enum drawing drawing)
+				     const struct magpie_class *class, int alone)
 {
 	const __u8 label = binding->label, rank = class->rank[label];
 	const __u32 weight = (__u32)binding->weight * class->weight[label];
@@ -92,9 +80,7 @@ static __always_inline void consider(struct pick *pick, const struct magpie_bind
 
 	if (!rank || !weight)
 		return;
-	cost = drawing == DRAW_NONE	 ? 0
-	       : drawing == DRAW_IN_LINE ? draw(pick->hash, binding->bid)
-					 : draw_apart(pick->hash, binding->bid);
+	cost = alone ? 0 : draw(pick->hash, binding->bid);
 	if (!pick->first_rank || rank < pick->first_rank ||
 	    (rank == pick->first_rank &&
 	     (__u64)cost * pick->first_weight < (__u64)pick->first_cost * weight)) {
@@ -116,6 +102,15 @@ static __always_inline void consider(struct pick *pick, const struct magpie_bind
 	pick->weight = weight;
 }
 
+/* The same behind a call, for the long loop: the verifier goes through it once. */
+__noinline int consider_apart(struct pick *pick, const struct magpie_binding *binding,
+			      const struct magpie_class *class)
+{
+	if (pick && binding && class)
+		consider(pick, binding, class, 0);
+	return 0;
+}
+
 __noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, __u32 class_key)
 {
 	const struct magpie_wide *all = bpf_map_lookup_elem(&magpie_wide, &wide);
@@ -125,7 +120,7 @@ __noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, __u32 class_k
 	if (!pick || !all || !class)
 		return -1;
 	for (i = 0; i < MAGPIE_WIDE && i < n; i++)
-		consider(pick, &all->binding[i], class, DRAW_APART);
+		consider_apart(pick, &all->binding[i], class);
 	return 0;
 }
 
@@ -139,7 +134,7 @@ __noinline int choose(struct pick *pick, const struct magpie_set *set, __u32 cla
 		return -1;
 	n = set->n;
 	for (i = 0; i < MAGPIE_NARROW && i < n; i++)
-		consider(pick, &set->binding[i], class, n == 1 ? DRAW_NONE : DRAW_IN_LINE);
+		consider(pick, &set->binding[i], class, n == 1);
 	return 0;
 }
 
