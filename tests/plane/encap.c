@@ -6,67 +6,17 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tests/support/plane_bed.h"
-
-static const struct ip_fields from_mn[] = {
-	{.family = 6, .src = BED_MN, .dst = BED_CN, .proto = 17},
-	{.family = 4, .src = BED_MN_V4, .dst = BED_CN_V4, .proto = 17},
-};
-
-static const struct ip_fields from_cn[] = {
-	{.family = 6, .src = BED_CN, .dst = BED_MN, .proto = 17},
-	{.family = 4, .src = BED_CN_V4, .dst = BED_MN_V4, .proto = 17},
-};
-
-static uint16_t ether(int family)
-{
-	return family == 6 ? 0x86dd : 0x0800;
-}
-
-static void inner(struct frame *frame, const struct ip_fields *ip, size_t payload)
-{
-	frame_init(frame, payload);
-	frame_udp(frame, 4000, 53);
-	frame_ip(frame, ip);
-}
-
-static void to_gateway(struct frame *frame, int family)
-{
-	frame_eth(frame, bed_gateway_mac, bed_host_mac, ether(family));
-}
-
-static uint32_t label_of(const struct bed_result *result)
-{
-	const uint8_t *ip = frame_octets(&result->out) + 14;
-
-	return (uint32_t)(ip[1] & 0xf) << 16 | (uint32_t)ip[2] << 8 | ip[3];
-}
+#include "tests/support/plane_frames.h"
 
 /* What must leave: the inner packet one hop on, behind the outer header of `path`. */
 static void wrapped(struct frame *frame, const struct bed *bed, uint32_t path,
 		    const struct ip_fields *ip, size_t payload, uint32_t label)
 {
-	struct ip_fields inner_ip = *ip, outer = {.family = 6, .tos = ip->tos, .label = label};
-	char local[64], remote[64];
+	struct ip_fields inner = *ip;
 
-	inner_ip.hop_limit = (uint8_t)((ip->hop_limit ? ip->hop_limit : 64) - 1);
-	inner(frame, &inner_ip, payload);
-	outer.proto = ip->family == 6 ? 41 : 4;
-	outer.src = bed_addr_text(bed->path[path].local, local);
-	outer.dst = bed_addr_text(bed->path[path].remote, remote);
-	frame_ip(frame, &outer);
-	frame_eth(frame, bed_router_mac, bed_wan_mac, 0x86dd);
-}
-
-static void assert_frame(const struct bed_result *result, const struct frame *expected)
-{
-	size_t i;
-
-	for (i = 0; i < result->out.len && i < expected->len; i++)
-		cr_assert_eq(frame_octets(&result->out)[i], frame_octets(expected)[i],
-			     "octet %zu is %02x, not %02x", i, frame_octets(&result->out)[i],
-			     frame_octets(expected)[i]);
-	cr_assert_eq(result->out.len, expected->len);
+	inner.hop_limit = (uint8_t)((ip->hop_limit ? ip->hop_limit : 64) - 1);
+	plane_udp(frame, &inner, 4000, 53, payload);
+	plane_leaving(frame, bed, path, ip->family, ip->tos, label);
 }
 
 static void check_exact(struct bed *bed, const struct ip_fields *ip, size_t payload)
@@ -76,15 +26,14 @@ static void check_exact(struct bed *bed, const struct ip_fields *ip, size_t payl
 	struct bed_result result;
 	uint32_t path;
 
-	inner(&in, ip, payload);
-	to_gateway(&in, ip->family);
+	plane_plain(&in, ip, payload);
 	bed_path_count(bed, 1, &before);
 	bed_expect(bed, bed->inside, &in, ENCAP, &result);
 	path = bed_path_of(bed, &result);
 	cr_assert(path == 1 || path == 2);
-	cr_assert_neq(label_of(&result), 0);
-	wrapped(&expected, bed, path, ip, payload, label_of(&result));
-	assert_frame(&result, &expected);
+	cr_assert_neq(plane_label(&result), 0);
+	wrapped(&expected, bed, path, ip, payload, plane_label(&result));
+	plane_assert_frame(&result, &expected);
 	bed_path_count(bed, 1, &after);
 	cr_assert_eq(after.tx_packets - before.tx_packets, path == 1);
 	cr_assert_eq(after.tx_bytes - before.tx_bytes, path == 1 ? in.len - 14 : 0);
@@ -100,12 +49,12 @@ Test(encap, exact_octets, .description = "DP-01, DP-06: uplink at the MAG, downl
 		bed_scene(bed, MAGPIE_ROLE_MAG);
 		for (f = 0; f < 2; f++)
 			for (i = 0; i < 4; i++)
-				check_exact(bed, &from_mn[f], sizes[i]);
+				check_exact(bed, &plane_up[f], sizes[i]);
 		bed_scene_reset(bed);
 		bed_scene(bed, MAGPIE_ROLE_LMA);
 		for (f = 0; f < 2; f++)
 			for (i = 0; i < 4; i++)
-				check_exact(bed, &from_cn[f], sizes[i]);
+				check_exact(bed, &plane_down[f], sizes[i]);
 	}
 }
 
@@ -119,7 +68,7 @@ Test(encap, traffic_class, .description = "DP-04, DP-06: DSCP and all ECN codepo
 		bed_scene(bed, MAGPIE_ROLE_MAG);
 		for (f = 0; f < 2; f++)
 			for (ecn = 0; ecn < 4; ecn++) {
-				struct ip_fields ip = from_mn[f];
+				struct ip_fields ip = plane_up[f];
 
 				ip.tos = (uint8_t)(46 << 2 | ecn);
 				check_exact(bed, &ip, 32);
@@ -137,15 +86,14 @@ Test(encap, hop_limit, .description = "DP-01: one hop less; 1 and 0 are the kern
 	while ((bed = bed_next(bed))) {
 		bed_scene(bed, MAGPIE_ROLE_MAG);
 		for (f = 0; f < 2; f++) {
-			struct ip_fields ip = from_mn[f];
+			struct ip_fields ip = plane_up[f];
 
 			for (ip.hop_limit = 255; ip.hop_limit >= 2; ip.hop_limit /= 2)
 				check_exact(bed, &ip, 8);
 			ip.hop_limit = 1;
-			inner(&in, &ip, 8);
-			to_gateway(&in, ip.family);
+			plane_plain(&in, &ip, 8);
 			bed_expect(bed, bed->inside, &in, HOP_LIMIT, &result);
-			assert_frame(&result, &in);
+			plane_assert_frame(&result, &in);
 		}
 	}
 }
@@ -158,14 +106,13 @@ Test(encap, padding, .description = "lengths are the IP header's: a 60-octet fra
 
 	while ((bed = bed_next(bed))) {
 		bed_scene(bed, MAGPIE_ROLE_MAG);
-		inner(&in, &from_mn[1], 1);
-		to_gateway(&in, 4);
+		plane_plain(&in, &plane_up[1], 1);
 		frame_pad(&in, 60);
 		bed_expect(bed, bed->inside, &in, ENCAP, &result);
-		wrapped(&expected, bed, bed_path_of(bed, &result), &from_mn[1], 1,
-			label_of(&result));
+		wrapped(&expected, bed, bed_path_of(bed, &result), &plane_up[1], 1,
+			plane_label(&result));
 		frame_pad(&expected, 100);
-		assert_frame(&result, &expected);
+		plane_assert_frame(&result, &expected);
 	}
 }
 
@@ -179,8 +126,7 @@ Test(encap, truncated, .description = "a frame cut at any octet leaves under one
 	while ((bed = bed_next(bed))) {
 		bed_scene(bed, MAGPIE_ROLE_MAG);
 		for (f = 0; f < 2; f++) {
-			inner(&in, &from_mn[f], 20);
-			to_gateway(&in, from_mn[f].family);
+			plane_plain(&in, &plane_up[f], 20);
 			/* a test run under tc wants a whole IP header */
 			least = bed->hook == BED_XDP ? 14 : f == 0 ? 54 : 34;
 			for (cut = in.len; cut-- > least;) {
@@ -205,14 +151,14 @@ Test(encap, flow_label, .description = "DP-07: one label per flow, 1000 flows ne
 		for (port = distinct = 0; port < 1000; port++) {
 			frame_init(&in, 4);
 			frame_udp(&in, (uint16_t)(10000 + port), 53);
-			frame_ip(&in, &from_mn[0]);
-			to_gateway(&in, 6);
+			frame_ip(&in, &plane_up[0]);
+			plane_ether(&in, 6);
 			bed_run(bed, bed->inside, &in, &result);
 			bed_run(bed, bed->inside, &in, &again);
-			cr_assert_eq(label_of(&result), label_of(&again));
-			cr_assert_neq(label_of(&result), 0);
-			distinct += !seen[label_of(&result)];
-			seen[label_of(&result)] = 1;
+			cr_assert_eq(plane_label(&result), plane_label(&again));
+			cr_assert_neq(plane_label(&result), 0);
+			distinct += !seen[plane_label(&result)];
+			seen[plane_label(&result)] = 1;
 		}
 		cr_assert_gt(distinct, 990);
 	}
@@ -234,8 +180,7 @@ Test(encap, vlan, .description = "a path over a VLAN: the tag is part of the out
 	outer->l2_len = 18;
 	outer->len = 58;
 	bed->path[1].live = 1;
-	inner(&in, &from_mn[0], 16);
-	to_gateway(&in, 6);
+	plane_plain(&in, &plane_up[0], 16);
 	bed_expect(bed, bed->inside, &in, ENCAP, &result);
 	cr_assert_eq(result.out.len, in.len + 44);
 	cr_assert_arr_eq(result.out.octet + 12, ((uint8_t[]){0x81, 0, 0, 0x64, 0x86, 0xdd}), 6);
@@ -249,14 +194,14 @@ Test(encap, gso, .description = "tc: a super-packet is held against the path by 
 	struct bed *bed = bed_open(BED_TC, 4096);
 	struct bed_result result;
 	struct frame in;
-	struct ip_fields ip = from_mn[0];
+	struct ip_fields ip = plane_up[0];
 
 	bed_scene(bed, MAGPIE_ROLE_MAG);
 	ip.proto = 6;
 	frame_init(&in, 3000);
 	frame_tcp(&in, 4000, 80, 0x10);
 	frame_ip(&in, &ip);
-	to_gateway(&in, 6);
+	plane_ether(&in, 6);
 	bed_trace(bed, bed->inside, &in, 1400, &result);
 	cr_assert_eq(result.reason, MAGPIE_REASON_ENCAP, "%s", bed_reason_name(result.reason));
 	bed_trace(bed, bed->inside, &in, 1401, &result);
