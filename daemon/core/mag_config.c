@@ -151,7 +151,7 @@ void mag_free(struct mag *mag)
 {
 	if (!mag)
 		return;
-	for (size_t k = 0; k < mag->n_session; k++)
+	for (size_t k = 0; mag->session && k < mag->n_session; k++)
 		session_free(mag->session[k]);
 	free(mag->session);
 	free(mag->sent);
@@ -241,7 +241,7 @@ static void adapt(struct mag *mag, struct mag_session *s, size_t i,
 	} else if (b->state == MAG_ACTIVE && (was->label != is->label || was->att != is->att)) {
 		mag_request(mag, s, i, REQUEST_REFRESH); /* MP-MMB-14: the anchor is to know */
 		b->state = MAG_REFRESH;
-	} else if (b->state == MAG_REJECTED) {
+	} else if (b->state == MAG_REJECTED || b->state == MAG_WAIT) {
 		mag_wait(mag, s, i, now_ns);
 	}
 }

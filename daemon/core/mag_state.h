@@ -53,8 +53,8 @@ enum mag_request {
 };
 
 struct mag_path {
-	struct mag_path_config config;
 	struct mag_link link;
+	struct mag_path_config config;
 	bool alive;   /* as health said last */
 	bool leaving; /* no longer configured: deregister, then drop */
 };
@@ -62,30 +62,30 @@ struct mag_path {
 struct mag_binding {
 	enum mag_state state;
 	enum mag_request request;
-	uint32_t generation;
-	bool pending;  /* `request` is to be sent by mag_flush */
-	bool deferred; /* it waits for the rate limit, not for an answer */
-	bool in_bulk;  /* another binding's REQUEST_BULK speaks for this one */
-	bool bound;
-	bool multi;	   /* bound with MMB */
-	bool lost;	   /* went away by itself: hold_down_ms applies when it is back */
-	bool all_zero;	   /* this request asks for any prefix (155, 159) */
-	bool reject_after; /* deregistered because it is no use: REJECTED afterwards */
-	bool overwrite;	   /* this request carries O=1 (165) */
-	uint8_t repeats;   /* immediate repetitions so far (157, 135) */
-	uint8_t last_status;
-	uint32_t tries;	 /* PBUs of this request so far */
-	uint32_t visits; /* times discovery has come by without an answer */
 	uint64_t due_ns; /* next step of the state; CORE_NEVER: an event's */
 	uint64_t expires_ns;
 	uint64_t refresh_ns;
 	uint64_t confirm_ns; /* SUSPECT: not deregistered before */
 	uint64_t usable_ns;  /* end of the hold-down */
 	uint64_t sent_ns[MAG_RATE];
-	struct core_peer tunnel;
 	uint64_t rx_until_ns; /* CORE_NEVER: as long as the state says; else the end of its drain */
+	uint64_t old_until_ns; /* drain of `old` */
+	struct core_peer tunnel;
 	struct core_peer old; /* before an address change */
-	uint64_t old_until_ns;
+	uint32_t generation;
+	uint32_t tries;	 /* PBUs of this request so far */
+	uint32_t visits; /* times discovery has come by without an answer */
+	bool pending;	 /* `request` is to be sent by mag_flush */
+	bool deferred;	 /* it waits for the rate limit, not for an answer */
+	bool in_bulk;	 /* another binding's REQUEST_BULK speaks for this one */
+	bool bound;
+	bool multi;	   /* bound with MMB */
+	bool lost;	   /* went away by itself: hold_down_ms applies when it is back */
+	bool all_zero;	   /* this request asks for any prefix (155, 159) */
+	bool overwrite;	   /* this request carries O=1 (165) */
+	bool reject_after; /* deregistered because it is no use: REJECTED afterwards */
+	uint8_t repeats;   /* immediate repetitions so far (157, 135) */
+	uint8_t last_status;
 };
 
 struct mag_session {

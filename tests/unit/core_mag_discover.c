@@ -299,7 +299,7 @@ Test(mag_discover, legacy_anchor,
 	cr_expect_str_eq(mode(), "legacy");
 	cr_expect_eq(recorder_notes(&f.r, CORE_NOTE_LEGACY), 1, "ATK-15: the downgrade is noted");
 	cr_expect_eq(f.r.n_sent, 1);
-	flma_run_ms(&f, 3 * 3600 * 1000);
+	flma_run_ms(&f, 10800000);
 	cr_expect_gt(f.r.n_sent, 60);
 	for (size_t k = 1; k < f.r.n_sent; k++) {
 		cr_assert_eq(sent(k)->has & (MH_HAS(MMB) | MH_HAS(MAG_ID)), 0);
@@ -349,17 +349,17 @@ Test(mag_discover, refused_on_the_first_path,
 	cr_expect_eq(f.r.sent[1].peer.ifindex, 1);
 	flma_run_ms(&f, 20);
 	cr_expect_eq(bed_count_tx(&recorder_view(&f.r, 1)->view), 1);
-	flma_run_ms(&f, 3500 * 1000);
+	flma_run_ms(&f, 3500000);
 	for (size_t k = 1; k < f.r.n_sent; k++)
 		cr_assert_eq(sent(k)->has & MH_HAS(MMB), 0);
 	/* after the hold it asks again, and again is refused */
-	flma_run_ms(&f, 200 * 1000);
+	flma_run_ms(&f, 200000);
 	cr_expect_eq(mag_statuses(f.mag)[180], 2);
 	cr_expect_eq(bed_count_tx(&recorder_view(&f.r, 1)->view), 1);
 	cr_expect_str_eq(mode(), "legacy");
 	/* the next time the anchor has learned it: upgrade in place */
 	f.kind = FLMA_MULTI;
-	flma_run_ms(&f, 3700 * 1000);
+	flma_run_ms(&f, 3700000);
 	cr_expect_str_eq(mode(), "multi");
 	cr_expect_eq(flma_bound(&f), 2);
 }
@@ -386,7 +386,7 @@ Test(mag_discover, refused_on_a_further_path,
 	cr_expect_eq(recorder_notes(&f.r, CORE_NOTE_REFUSED_BY_PEER), 1);
 	cr_expect_eq(bed_count_tx(&recorder_view(&f.r, 1)->view), 1);
 	cr_expect_str_eq(mode(), "multi");
-	flma_run_ms(&f, 3600 * 1000);
+	flma_run_ms(&f, 3600000);
 	cr_expect(f.binding[1].bound);
 	cr_expect(f.binding[3].bound, "after the hold the third path is added");
 }
