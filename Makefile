@@ -21,7 +21,7 @@ JOBS    := $(shell nproc)
 
 WARN     := -Wall -Wextra -Werror -Wconversion -Wshadow -Wundef -Wvla -Wpointer-arith \
             -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings
-CPPFLAGS := -D_GNU_SOURCE -DMAGPIE_VERSION='"$(VERSION)"' -I. -Idaemon -I$(B)
+CPPFLAGS := -D_GNU_SOURCE -DMAGPIE_VERSION='"$(VERSION)"' -I. -Idaemon -isystem $(B)
 CFLAGS   := -std=gnu11 -O2 -g -fno-omit-frame-pointer -fstack-protector-strong $(WARN)
 ASAN     := -fsanitize=address,undefined -fno-sanitize-recover=all -O1
 BPFFLAGS := -target bpf -mcpu=v3 -std=gnu11 -O2 -g -Ivmlinux -Ibpf -Wall -Wextra -Werror \

@@ -63,8 +63,8 @@ struct plane_path_info {
 /*
  * Path comings and goings, for who resolves outer headers and probes. path_added is called by
  * plane_publish after the path is in the maps and *before* packets are switched to it: it may call
- * plane_set_outer and plane_set_alive, so that the first packet already finds the way. Adopted paths
- * are announced when their session is published. path_removed comes after the switch.
+ * plane_set_outer and plane_set_alive, so that the first packet already finds the way. Adopted
+ * paths are announced when their session is published. path_removed comes after the switch.
  */
 struct plane_watcher {
 	void *ctx;
@@ -131,8 +131,8 @@ int plane_reasons(const struct plane *plane, struct magpie_reason_count *ret_cou
 int plane_rule_counts(const struct plane *plane,
 		      struct magpie_rule_count *ret_counts /* [RULES+1] */);
 /*
- * The devices that exist now (a device came, went, or came back with another ifindex): attaches where
- * we are not, forgets what is gone.
+ * The devices that exist now (a device came, went, or came back with another ifindex): attaches
+ * where we are not, forgets what is gone.
  */
 int plane_update_devices(struct plane *plane, const struct plane_device *device, size_t n);
 /* The hook in use on a device; PLANE_HOOK_AUTO: not attached. */
