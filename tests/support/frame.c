@@ -19,7 +19,7 @@ void frame_init(struct frame *frame, size_t payload)
 	size_t i;
 
 	memset(frame, 0, sizeof(*frame));
-	frame->start = 512;
+	frame->start = FRAME_MAX / 4;
 	frame->len = payload;
 	for (i = 0; i < payload; i++)
 		frame->octet[frame->start + i] = (uint8_t)(i * 7 + 3);

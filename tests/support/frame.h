@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_MAX 4096
+#define FRAME_MAX 8192
 
 struct frame {
 	size_t start; /* of what has been built, in octet */
