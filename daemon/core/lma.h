@@ -88,6 +88,7 @@ struct lma_record {
 	struct mh_id mn_id;
 	struct mh_id mag_id;
 	struct mh_llid llid;
+	struct ip_addr link_local; /* of the gateway on the access link; zero: none */
 	uint8_t att;
 	uint8_t multi;
 	uint8_t n_prefix;
@@ -129,7 +130,7 @@ int lma_export(const struct lma *lma, const struct core_time *now, uint32_t sess
 /*
  * Takes a session over from a record after a restart: publishes it, bindings that expired meanwhile
  * are left out. -EEXIST, -ENOSPC, -ERANGE (no pool holds its prefix any more), -ESTALE (all
- * expired).
+ * expired), -EINVAL (a record that lma_export cannot have made).
  */
 int lma_import(struct lma *lma, const struct core_time *now, const struct lma_record *record);
 
