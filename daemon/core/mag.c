@@ -110,6 +110,7 @@ uint64_t mag_next_ns(const struct mag *mag)
 void mag_release(struct mag *mag, const struct core_time *now)
 {
 	mag_clock_see(mag, now);
+	mag->releasing = true;
 	for (size_t k = 0; k < mag->n_session; k++) {
 		mag_leave(mag, mag->session[k]);
 		mag_settle(mag, mag->session[k], now);

@@ -95,14 +95,21 @@ void mag_free(struct mag *mag);
  */
 void mag_link(struct mag *mag, const struct core_time *now, size_t index,
 	      const struct mag_link *link);
-/* Liveness of path `index` as judged by health (M18, M19). */
+/*
+ * Liveness of path `index` as judged by health (M18, M19); true until the first call. A binding on
+ * a path that is down does not carry packets, so probe every binding that has a tunnel (`remote`
+ * set) and tell each change of the verdict.
+ */
 void mag_path_state(struct mag *mag, const struct core_time *now, size_t index, bool up);
 void mag_receive(struct mag *mag, const struct core_time *now, const struct core_peer *from,
 		 const struct mh_message *msg);
 void mag_tick(struct mag *mag, const struct core_time *now);
 uint64_t mag_next_ns(const struct mag *mag);
 
-/* Deregisters every session (M30). mag_released: nothing is outstanding any more. */
+/*
+ * Deregisters every session for good (M30): answered or three PBUs later its view is withdrawn.
+ * mag_released: that has happened to all; mag_tick is needed until then.
+ */
 void mag_release(struct mag *mag, const struct core_time *now);
 bool mag_released(const struct mag *mag);
 
@@ -113,7 +120,9 @@ const uint64_t *mag_statuses(const struct mag *mag); /* PBAs received by status,
 
 /*
  * Applies the difference between the running configuration and *config: paths are matched by BID,
- * nodes by MN-ID; what is gone is deregistered, what is new is registered.
+ * nodes by MN-ID; what is gone is deregistered, what is new is registered. A session that an anchor
+ * has forbidden (152) is tried again. -EINVAL, -ENOMEM, -ENOSPC (more than 254 paths together with
+ * those that are leaving), -ESHUTDOWN (after mag_release): nothing has changed.
  */
 int mag_reconfigure(struct mag *mag, const struct core_time *now, const struct mag_config *config);
 

@@ -168,18 +168,18 @@ static uint64_t interval_ns(const struct mag *mag, const struct mag_session *s, 
 	return (first > limit ? limit : first) * MSEC;
 }
 
-static bool within_rate(struct mag_binding *b, uint64_t now_ns)
+static bool within_rate(const struct mag *mag, struct mag_session *s, size_t i, uint64_t now_ns)
 {
-	uint64_t oldest = b->sent_ns[0];
+	uint64_t *sent_ns = s->rate_ns[mag->path[i].config.bid];
 
-	if (oldest && now_ns - oldest < CORE_NSEC_PER_SEC) {
-		b->deferred = true;
-		b->due_ns = oldest + CORE_NSEC_PER_SEC;
+	if (sent_ns[0] && now_ns - sent_ns[0] < CORE_NSEC_PER_SEC) {
+		s->binding[i].deferred = true;
+		s->binding[i].due_ns = sent_ns[0] + CORE_NSEC_PER_SEC;
 		return false;
 	}
 	for (size_t k = 1; k < MAG_RATE; k++)
-		b->sent_ns[k - 1] = b->sent_ns[k];
-	b->sent_ns[MAG_RATE - 1] = now_ns;
+		sent_ns[k - 1] = sent_ns[k];
+	sent_ns[MAG_RATE - 1] = now_ns;
 	return true;
 }
 
@@ -191,7 +191,7 @@ static void transmit(struct mag *mag, struct mag_session *s, size_t i, const str
 	bool alt;
 
 	b->pending = false;
-	if (!within_rate(b, now->mono_ns) || !mag_route(mag, s, i, &peer, &alt))
+	if (!within_rate(mag, s, i, now->mono_ns) || !mag_route(mag, s, i, &peer, &alt))
 		return;
 	build(mag, s, i, now, alt, &msg);
 	remember(mag, s, i, now->mono_ns, &msg);

@@ -76,19 +76,25 @@ bool mag_clock_rejected(struct mag *mag, struct mag_session *s, const struct cor
 	uint64_t wall = now->stamp;
 	int64_t best = 0;
 	uint64_t lead;
+	bool other;
+	bool ahead;
 
 	if (!(msg->has & MH_HAS(TIMESTAMP)))
 		return false;
 	if (c->keep_known &&
 	    distance(wall + (uint64_t)c->keep, msg->timestamp) < distance(wall, msg->timestamp))
 		best = c->keep;
-	if (is_step((int64_t)((uint64_t)best - (uint64_t)c->shift))) {
+	other = is_step((int64_t)((uint64_t)best - (uint64_t)c->shift));
+	if (other)
 		c->shift = is_step(best) ? best : 0;
-		/* Keys sent in the wrong scale were refused and bind nobody. */
-		for (size_t i = 0; i < mag->n_session; i++)
-			mag->session[i]->last_stamp = mag->session[i]->accepted_stamp;
+	/* Keys sent in a wrong scale were refused: they bind nobody and hold no key up. */
+	ahead = msg->status == MH_STATUS_TIMESTAMP_MISMATCH &&
+		is_step((int64_t)(s->last_stamp - (wall + (uint64_t)c->shift))) &&
+		s->last_stamp > wall + (uint64_t)c->shift && s->last_stamp > s->accepted_stamp;
+	for (size_t i = 0; i < mag->n_session && (other || ahead); i++)
+		mag->session[i]->last_stamp = mag->session[i]->accepted_stamp;
+	if (other || ahead)
 		return true;
-	}
 	lead = msg->timestamp - (wall + (uint64_t)c->shift);
 	if (msg->status == MH_STATUS_TIMESTAMP_OLD && lead <= LEAD_MAX &&
 	    msg->timestamp > s->last_stamp)

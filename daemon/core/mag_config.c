@@ -312,7 +312,7 @@ int mag_reconfigure(struct mag *mag, const struct core_time *now, const struct m
 	size_t from[CORE_MAX_BINDINGS];
 	struct mag_config old = mag->config;
 	size_t n;
-	int r = check(config);
+	int r = mag->releasing ? -ESHUTDOWN : check(config);
 
 	if (r < 0 || (r = merge_paths(mag, config, path, from, &n)) < 0)
 		return r;

@@ -42,7 +42,7 @@ void mag_cancel(struct mag *mag, struct mag_session *s, size_t i)
 	struct mag_binding *b = &s->binding[i];
 	bool carried = s->carrier == i && b->request == REQUEST_BULK;
 
-	b->generation++;
+	b->generation = ++s->generation;
 	b->request = REQUEST_NONE;
 	b->pending = false;
 	b->deferred = false;

@@ -7,8 +7,8 @@
  * last the messages. So a tunnel receives before the PBU that lets the anchor use it is sent
  * (AT-03), and nothing is sent into a tunnel any more when its deregistration leaves (AT-04).
  *
- * Invariants: a binding has at most one request outstanding; `generation` grows with each new
- * decision, and an answer to an older one changes nothing (B-OWN-RTX-2). `bound` means that the
+ * Invariants: a binding has at most one request outstanding; each new decision gets a new
+ * `generation`, and an answer to an older one changes nothing (B-OWN-RTX-2). `bound` means that the
  * anchor is believed to hold this BID until expires_ns, whatever the state.
  */
 #ifndef MAGPIE_CORE_MAG_STATE_H
@@ -65,9 +65,8 @@ struct mag_binding {
 	uint64_t due_ns; /* next step of the state; CORE_NEVER: an event's */
 	uint64_t expires_ns;
 	uint64_t refresh_ns;
-	uint64_t confirm_ns; /* SUSPECT: not deregistered before */
-	uint64_t usable_ns;  /* end of the hold-down */
-	uint64_t sent_ns[MAG_RATE];
+	uint64_t confirm_ns;  /* SUSPECT: not deregistered before */
+	uint64_t usable_ns;   /* end of the hold-down */
 	uint64_t rx_until_ns; /* CORE_NEVER: as long as the state says; else the end of its drain */
 	uint64_t old_until_ns; /* drain of `old` */
 	struct core_peer tunnel;
@@ -102,6 +101,7 @@ struct mag_session {
 	bool ever;	       /* the anchor has accepted us since the start */
 	bool up;	       /* the data plane has, or is to have, the session */
 	bool serialise;	       /* the anchor orders per mobile node: one registration at a time */
+	uint32_t generation;   /* given out last */
 	size_t carrier;	       /* binding that sends for all (BULK, RELEASE), or MAG_NONE */
 	uint32_t round;	       /* of refreshes */
 	uint64_t multipath_ns; /* 180: not asked for before; no further path before */
@@ -112,6 +112,7 @@ struct mag_session {
 	uint64_t publish_ns; /* after a failure: not before */
 	uint32_t publish_wait_ms;
 	bool behind; /* the data plane does not have the view that it should */
+	uint64_t rate_ns[CORE_MAX_BINDINGS + 1][MAG_RATE]; /* last PBUs by BID, oldest first */
 	struct session_view published;
 	uint64_t next_ns;
 	struct mag_binding *binding; /* [mag->n_path] */

@@ -93,7 +93,6 @@ void flma_reply(struct flma *f, const struct bed_sent *sent, struct mh_message *
 		status = MH_STATUS_NO_MULTIPATH;
 	if (status == 0 && f->judge)
 		status = f->judge(f, sent);
-	f->n_judged++;
 	*pba = (struct mh_message){
 		.type = MH_BA,
 		.sequence = status == MH_STATUS_SEQUENCE ? f->last_sequence : pbu->sequence,
@@ -127,6 +126,8 @@ void flma_deliver(struct flma *f, const struct bed_sent *pbu, const struct mh_me
 {
 	struct core_time now = flma_time(f);
 
+	if (f->delivered)
+		f->delivered(f, pba);
 	mag_receive(f->mag, &now, &pbu->peer, pba);
 }
 
@@ -155,8 +156,11 @@ static void deliver_first(struct flma *f)
 
 	f->n_queue--;
 	memmove(&f->queue[0], &f->queue[1], f->n_queue * sizeof(f->queue[0]));
-	if (!f->cut[a.from.ifindex & 255])
-		mag_receive(f->mag, &now, &a.from, &a.msg);
+	if (f->cut[a.from.ifindex & 255])
+		return;
+	if (f->delivered)
+		f->delivered(f, &a.msg);
+	mag_receive(f->mag, &now, &a.from, &a.msg);
 }
 
 void flma_run_ms(struct flma *f, uint64_t ms)

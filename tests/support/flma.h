@@ -54,7 +54,9 @@ struct flma {
 	uint8_t (*judge)(struct flma *f, const struct bed_sent *pbu);
 	/* Last word on an answer; false: it is lost. */
 	bool (*edit)(struct flma *f, const struct bed_sent *pbu, struct mh_message *pba);
-	unsigned int n_judged;
+	/* Sees every message that is handed to the gateway. */
+	void (*delivered)(struct flma *f, const struct mh_message *pba);
+	void *ctx; /* of whoever set these */
 
 	struct flma_binding binding[256]; /* by BID; 0: without multipath */
 	uint64_t epoch;
