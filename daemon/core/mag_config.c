@@ -341,7 +341,9 @@ int mag_reconfigure(struct mag *mag, const struct core_time *now, const struct m
 		}
 		if (!is_configured(mag, s, config))
 			mag_leave(mag, s);
-		mag_settle(mag, s, now);
 	}
+	/* Only now: who leaves keeps its successor waiting. */
+	for (size_t k = 0; k < mag->n_session; k++)
+		mag_settle(mag, mag->session[k], now);
 	return 0;
 }
