@@ -151,10 +151,10 @@ static uint8_t edit_siblings(struct lma *lma, struct lma_request *req)
 		set_epoch(set, req);
 		return set_gateway(lma, req);
 	}
-	if (set->n == 0)
-		return set_gateway(lma, req);
 	if (req->multi && req->msg->mmb.overwrite)
 		overwrite(lma, req);
+	if (set->n == 0)
+		return set_gateway(lma, req);
 	return req->multi ? renumber(lma, req) : 0;
 }
 

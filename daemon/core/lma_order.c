@@ -163,11 +163,11 @@ unsigned int lma_check_order(const struct lma *lma, struct lma_request *req)
 
 	if ((req->bad & MH_HAS(TIMESTAMP)) != 0)
 		return 0; /* a later check names it */
-	if (req->session != NULL) {
+	if (req->session != NULL && !req->waited) {
 		status = check_bindings(lma, req);
 		if (status == 0)
 			status = check_epoch(lma, req);
-	} else if (req->verdict == LMA_NEW) {
+	} else if (req->session == NULL && req->verdict == LMA_NEW) {
 		status = check_ended(req);
 		if (status != 0)
 			req->detail = "Timestamp: from before the session ended";

@@ -71,6 +71,7 @@ void lma_unpark(struct lma *lma, const struct mh_id *mn_id, enum lma_unpark why,
 			break;
 		take_out(lma, node, p);
 		lma_request_init(lma, &req, now, &p->arrived, &p->from, &p->msg);
+		req.waited = true;
 		req.no_wait = why != LMA_UNPARK_FREED;
 		lma_handle(lma, &req);
 		free(p);

@@ -2,8 +2,8 @@
 /*
  * Who may speak, and how often. The list of peers is the minimum filter where signalling is not
  * authenticated (B-OWN-SEC-1): strangers get no answer. The rate limit is a leaky bucket of one
- * second for each source; the table forgets who was quiet, so it holds those of the last second and
- * never more than LMA_MAX_PEERS.
+ * second for each source; for each new source the table forgets an old one that was quiet, and it
+ * never holds more than LMA_MAX_PEERS.
  */
 #include "core/lma_state.h"
 
@@ -69,10 +69,9 @@ static struct lma_peer *peer_get(struct lma *lma, const struct ip_addr *source, 
 		DL_APPEND(lma->peer_queue, peer);
 		return peer;
 	}
-	for (int i = 0; i < 2 && lma->peer_queue != NULL; i++)
-		if (now_ns - lma->peer_queue->heard_ns > CORE_NSEC_PER_SEC ||
-		    lma->n_peers >= LMA_MAX_PEERS)
-			forget(lma, lma->peer_queue);
+	if (lma->peer_queue != NULL && (now_ns - lma->peer_queue->heard_ns > CORE_NSEC_PER_SEC ||
+					lma->n_peers >= LMA_MAX_PEERS))
+		forget(lma, lma->peer_queue);
 	peer = calloc(1, sizeof(*peer));
 	if (peer == NULL)
 		return NULL;

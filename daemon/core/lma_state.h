@@ -239,7 +239,8 @@ struct lma_request {
 	uint32_t bad;
 	bool multi;    /* MMB and MAG-ID are there and heeded */
 	bool all_zero; /* no prefix of its own in the request */
-	bool no_wait;  /* it has waited */
+	bool no_wait;  /* it has waited long enough */
+	bool waited;   /* its order was judged when it came, before the deregistration */
 	uint8_t hi;    /* normalised: 1..5 */
 	uint8_t bid;   /* 0 unless multi */
 	uint8_t n_hnp; /* distinct NON_ZERO prefixes */

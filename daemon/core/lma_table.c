@@ -116,16 +116,14 @@ void lma_node_due(struct lma *lma, struct lma_node *node, const struct core_time
 struct lma_gateway *lma_gateway_get(struct lma *lma, const struct mh_id *id)
 {
 	struct lma_gateway *gateway;
-	struct mh_id key = {.subtype = id->subtype, .len = id->len};
 
-	memcpy(key.octets, id->octets, id->len);
-	HASH_FIND(hh, lma->gateways, &key, ID_HEAD + key.len, gateway);
+	HASH_FIND(hh, lma->gateways, id, ID_HEAD + id->len, gateway);
 	if (gateway == NULL) {
 		gateway = calloc(1, sizeof(*gateway));
 		if (gateway == NULL)
 			return NULL;
-		gateway->id = key;
-		HASH_ADD_KEYPTR(hh, lma->gateways, &gateway->id, ID_HEAD + key.len, gateway);
+		memcpy(&gateway->id, id, ID_HEAD + id->len);
+		HASH_ADD(hh, lma->gateways, id, ID_HEAD + id->len, gateway);
 		if (gateway->hh.tbl == NULL) {
 			free(gateway);
 			return NULL;
@@ -281,7 +279,7 @@ int lma_session_new(struct lma *lma, const struct mh_id *mn_id, const struct ip_
 {
 	struct lma_session *session;
 	struct lma_node *node = lma_node_get(lma, mn_id);
-	size_t size = sizeof(*session) + n_prefix * sizeof(session->prefix[0]);
+	size_t size = sizeof(*session) + n_prefix * sizeof(struct pool_prefix *);
 
 	if (node == NULL)
 		return -ENOMEM;

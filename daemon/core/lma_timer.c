@@ -57,7 +57,7 @@ int lma_heap_reserve(struct lma_heap *heap, uint32_t n_timers)
 		return 0;
 	while (cap < n_timers)
 		cap *= 2;
-	grown = realloc(heap->timer, cap * sizeof(*grown));
+	grown = realloc(heap->timer, cap * sizeof(struct lma_timer *));
 	if (grown == NULL)
 		return -ENOMEM;
 	heap->timer = grown;

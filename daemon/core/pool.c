@@ -80,21 +80,26 @@ static void forget(struct pools *pools, struct pool_prefix *item)
 
 static void forget_queue(struct pools *pools, struct pool *pool)
 {
-	struct pool_prefix *item;
-	struct pool_prefix *tmp;
+	/* Each is in both lists; clang-analyzer cannot know. */
+	while (pool->rest != NULL && pools->by_prefix != NULL) {
+		struct pool_prefix *item = pool->rest;
 
-	DL_FOREACH_SAFE (pool->rest, item, tmp)
+		DL_DELETE(pool->rest, item);
 		forget(pools, item);
-	pool->rest = NULL;
+	}
 }
 
 void pools_fini(struct pools *pools)
 {
-	struct pool_prefix *item;
-	struct pool_prefix *tmp;
+	struct pool_prefix *item = pools->by_prefix;
 
-	HASH_ITER (hh, pools->by_prefix, item, tmp)
-		forget(pools, item);
+	HASH_CLEAR(hh, pools->by_prefix);
+	while (item != NULL) {
+		struct pool_prefix *next = item->hh.next;
+
+		free(item);
+		item = next;
+	}
 	free(pools->pool);
 	memset(pools, 0, sizeof(*pools));
 }

@@ -640,7 +640,7 @@ Test(lma_states, L23_without_mmb,
 Test(lma_states, L24_other_gateway,
      .description = "L24: another authorised gateway, HI 2, 3, 4: its binding instead of all")
 {
-	for (uint8_t hi = MH_HI_BETWEEN_INTERFACES; hi <= MH_HI_UNKNOWN; hi++) {
+	for (unsigned int hi = MH_HI_BETWEEN_INTERFACES; hi <= MH_HI_UNKNOWN; hi++) {
 		struct mh_message pbu;
 		struct ip_prefix prefix;
 
@@ -649,7 +649,7 @@ Test(lma_states, L24_other_gateway,
 		prefix = prefix_of(&bed, MN1);
 		pbu = multi_pbu(&bed, MN1, 1, LABEL_BLUE);
 		pbu.mag_id = bed_id(MAG2);
-		pbu.hi = hi;
+		pbu.hi = (uint8_t)hi;
 		cr_assert_eq(feed(&bed, GREEN, &pbu), 0, "HI %u", hi);
 		cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 1);
 		cr_expect(ip_prefix_equal(&last_pba(&bed)->hnp[0], &prefix));
