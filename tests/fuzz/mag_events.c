@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A fuzz target is one translation unit beside the pure sources. */
+/* NOLINTBEGIN(bugprone-suspicious-include) */
 #include "tests/support/core_bed.c"
 #include "tests/support/flma.c"
 #include "tests/support/mag_play.c"
+/* NOLINTEND(bugprone-suspicious-include) */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
