@@ -153,7 +153,10 @@ struct magpie_dev { /* magpie_dev: ARRAY[MAGPIE_DEVS] */
 /* ---- sessions ----------------------------------------------------------------------------------
  */
 
-/* magpie_slots: ARRAY, mmapable, __u32 -> __u32 session id; 0 = no session */
+/*
+ * magpie_slots: ARRAY, mmapable, __u32 -> __u32 session id; 0 = no session. The elements of an
+ * array map are 8 octets apart, so in mapped memory it is an array of __u64.
+ */
 
 struct magpie_prefix_key { /* magpie_prefix: LPM_TRIE -> __u32 session id */
 	__u32 length;	   /* 0..128 */
@@ -253,6 +256,13 @@ struct magpie_tunnel_key { /* magpie_tunnel: HASH -> __u32 path */
 	__u32 key; /* reserved for GRE keys and ports: 0 */
 };
 
+/*
+ * magpie_hint: PERCPU_ARRAY[MAGPIE_HINTS] -> __u32 path that a hash of the outer source last led
+ * to. A hint counts only if the path has these very addresses and an encap, so a writer that takes
+ * a tunnel away clears the path's encap with it.
+ */
+#define MAGPIE_HINTS 1024
+
 struct magpie_local_key { /* magpie_local: HASH -> __u32 number of tunnels that end there */
 	__u8 addr[16];
 };
@@ -318,7 +328,11 @@ struct magpie_class {
 	__u8 weight[256]; /* by label: 1.. */
 };
 
-struct magpie_rule_count { /* magpie_rulestat: PERCPU_ARRAY[MAGPIE_RULES + 1], last: no rule */
+/*
+ * magpie_rulestat: PERCPU_ARRAY[MAGPIE_RULES + 1]; the last counts what no rule matched. Nothing is
+ * counted while there are no rules.
+ */
+struct magpie_rule_count {
 	__u64 packets;
 	__u64 bytes;
 };

@@ -89,18 +89,24 @@ static __always_inline int ctx_push(ctx_t *ctx, const struct magpie_outer *outer
  */
 static __always_inline int ctx_pop(ctx_t *ctx, __u32 n, __u8 family, const __u8 *macs)
 {
-	struct ethhdr *eth = ctx_data(ctx), old;
+	const __u64 *from = ctx_data(ctx);
+	__u64 first, *to;
+	__u32 rest;
 
-	if ((void *)(eth + 1) > ctx_end(ctx))
+	if ((void *)from + ETH_HLEN > ctx_end(ctx))
 		return -1;
-	__builtin_memcpy(&old, macs ? macs : (const __u8 *)eth, 12);
+	if (macs)
+		from = (const __u64 *)macs;
+	first = from[0];
+	rest = *(const __u32 *)(from + 1);
 	if (bpf_xdp_adjust_head(ctx, (int)n))
 		return -1;
-	eth = ctx_data(ctx);
-	if ((void *)(eth + 1) > ctx_end(ctx))
+	to = ctx_data(ctx);
+	if ((void *)to + ETH_HLEN > ctx_end(ctx))
 		return -1;
-	__builtin_memcpy(eth, &old, 12);
-	eth->h_proto = family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	to[0] = first;
+	*(__u32 *)(to + 1) = rest;
+	((__u16 *)to)[6] = family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	return 0;
 }
 

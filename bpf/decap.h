@@ -83,18 +83,47 @@ static __always_inline int set_ecn(ctx_t *ctx, __u32 off, __u8 family, __u8 ecn)
 	return 0;
 }
 
-/* The tunnel of an outer header -> path id, 0 if there is none. */
-static __always_inline __u32 find_tunnel(const struct packet *outer)
+static __always_inline int is_path_of(const struct packet *outer, __u32 id)
+{
+	const struct magpie_path *path = bpf_map_lookup_elem(&magpie_path, &id);
+	const __u64 *local, *remote;
+
+	if (!path || READ_ONCE(path->encap) != MAGPIE_ENCAP_IP6)
+		return 0;
+	local = (const __u64 *)path->local;
+	remote = (const __u64 *)path->remote;
+	return remote[1] == outer->src[1] && remote[0] == outer->src[0] &&
+	       local[1] == outer->dst[1] && local[0] == outer->dst[0];
+}
+
+__noinline __u32 search_tunnel(const struct packet *outer)
 {
 	struct magpie_tunnel_key key = {.encap = MAGPIE_ENCAP_IP6};
 	const __u32 *path;
 
+	if (!outer)
+		return 0;
 	((__u64 *)key.remote)[0] = outer->src[0];
 	((__u64 *)key.remote)[1] = outer->src[1];
 	((__u64 *)key.local)[0] = outer->dst[0];
 	((__u64 *)key.local)[1] = outer->dst[1];
 	path = bpf_map_lookup_elem(&magpie_tunnel, &key);
 	return path ? *path : 0;
+}
+
+/* The tunnel of an outer header -> path id, 0 if there is none. */
+static __always_inline __u32 find_tunnel(const struct packet *outer, int dry)
+{
+	const __u64 spread = (outer->src[0] ^ outer->src[1]) * 0x9e3779b97f4a7c15ULL;
+	const __u32 key = (__u32)(spread >> 32) % MAGPIE_HINTS;
+	__u32 *hint = bpf_map_lookup_elem(&magpie_hint, &key), path;
+
+	if (hint && *hint && is_path_of(outer, *hint))
+		return *hint;
+	path = search_tunnel(outer);
+	if (hint && !dry)
+		*hint = path;
+	return path;
 }
 
 static __always_inline int is_probe(const struct packet *outer, const struct packet *inner)
@@ -137,7 +166,7 @@ static __always_inline int decapsulate(ctx_t *ctx, const struct magpie_config *c
 	struct magpie_nexthop *hop = NULL;
 	struct packet in = {};
 	int reason, ecn, pool;
-	__u32 session, path = find_tunnel(outer);
+	__u32 session, path = find_tunnel(outer, (int)run->dry);
 
 	if (!path)
 		return is_local(outer->dst) ? MAGPIE_REASON_OUTER_UNKNOWN : MAGPIE_REASON_NOT_OURS;

@@ -105,8 +105,8 @@ static __always_inline int steer(ctx_t *ctx, const struct magpie_config *config,
 {
 	const int up = config->role == MAGPIE_ROLE_MAG;
 	const __u32 half = READ_ONCE(config->policy) & 1, rules = config->rules[half];
-	struct flow flow = {};
 	struct session session;
+	struct flow flow;
 	__u32 match = MAGPIE_RULES << 8;
 
 	run->trace.session = id;
@@ -121,17 +121,22 @@ static __always_inline int steer(ctx_t *ctx, const struct magpie_config *config,
 	parse_l4(ctx, pk);
 	if (pk->fragment != FRAGMENT_NONE)
 		follow_fragment(pk, (int)run->dry);
-	make_flow(pk, up, &flow);
-	if (pk->is_error)
-		adopt_quoted(ctx, pk, &flow, up);
-	*ret_hash = hash_flow(&flow, session.set->seed);
-	if (rules)
-		match = (__u32)classify(&flow, half, rules);
+	if (rules || pk->is_error) {
+		__builtin_memset(&flow, 0, sizeof(flow));
+		make_flow(pk, up, &flow);
+		if (pk->is_error)
+			adopt_quoted(ctx, pk, &flow, up);
+		*ret_hash = hash_flow(&flow, session.set->seed);
+		if (rules)
+			match = (__u32)classify(&flow, half, rules);
+	} else {
+		*ret_hash = hash_packet(pk, up, session.set->seed);
+	}
 	run->trace.class = (__u8)match % MAGPIE_CLASSES;
 	match = match >> 8 & 0xff;
 	if (match < MAGPIE_RULES)
 		run->trace.rule = (__u8)match;
-	if (!run->dry)
+	if (rules && !run->dry)
 		count_rule(match, pk->ip_len);
 	return select_path(config, &session, half, *ret_hash, pk->tcp_open, (int)run->dry,
 			   &run->trace);

@@ -18,6 +18,8 @@
 #define MIX_A 0x9e3779b97f4a7c15ULL
 #define MIX_B 0xbf58476d1ce4e5b9ULL
 #define MIX_C 0x94d049bb133111ebULL
+#define MIX_D 0xd6e8feb86659fd93ULL
+#define MIX_E 0xff51afd7ed558ccdULL
 
 #define PIN_REFRESH_NS 1000000000ULL
 #define NS_PER_S       1000000000ULL
@@ -25,9 +27,9 @@
 struct pick {
 	__u64 hash;
 	__u32 path; /* of the actual choice */
-	__u32 cost;
+	__u32 drawn;
 	__u32 weight;
-	__u32 first_cost;
+	__u32 first_drawn;
 	__u32 first_weight;
 	__u8 rank; /* 0: nothing usable */
 	__u8 bid;
@@ -35,31 +37,56 @@ struct pick {
 	__u8 first_bid;
 };
 
-static __always_inline __u64 mix(__u64 hash, __u64 value)
+static __always_inline __u64 mix(__u64 value, __u64 factor)
 {
-	hash = (hash ^ value) * MIX_B;
-	return hash ^ hash >> 32;
+	value *= factor;
+	return value ^ value >> 32;
 }
 
-/* The identity of a flow; numbers are taken in host byte order, so all machines agree. */
+/*
+ * The identity of a flow, from an inner packet and its direction (`up`: the host sent it). Numbers
+ * are taken in host byte order, so all machines agree. The words are mixed side by side: a chain of
+ * multiplications would wait for each of them.
+ */
+static __always_inline __u64 hash_words(__u64 seed, const __u64 *mobile, const __u64 *peer,
+					__u32 mobile_port, __u32 peer_port, __u8 proto)
+{
+	__u64 hash;
+
+	hash = mix(bpf_be64_to_cpu(mobile[0]) ^ seed, MIX_A);
+	hash += mix(bpf_be64_to_cpu(mobile[1]) + seed, MIX_B);
+	hash += mix(bpf_be64_to_cpu(peer[0]) ^ seed, MIX_C);
+	hash += mix(bpf_be64_to_cpu(peer[1]) + seed, MIX_D);
+	hash += mix((__u64)mobile_port << 32 | peer_port << 16 | proto, MIX_E);
+	return mix(hash, MIX_B);
+}
+
 static __always_inline __u64 hash_flow(const struct flow *flow, __u64 seed)
 {
-	__u64 hash = seed + MIX_A;
-
-	hash = mix(hash, bpf_be64_to_cpu(flow->mobile[0]));
-	hash = mix(hash, bpf_be64_to_cpu(flow->mobile[1]));
-	hash = mix(hash, bpf_be64_to_cpu(flow->peer[0]));
-	hash = mix(hash, bpf_be64_to_cpu(flow->peer[1]));
-	hash = mix(hash,
-		   (__u64)flow->mobile_port << 32 | (__u32)flow->peer_port << 16 | flow->proto);
-	hash *= MIX_C;
-	return hash ^ hash >> 29;
+	return hash_words(seed, flow->mobile, flow->peer, flow->mobile_port, flow->peer_port,
+			  flow->proto);
 }
 
+static __always_inline __u64 hash_packet(const struct packet *pk, int up, __u64 seed)
+{
+	return up ? hash_words(seed, pk->src, pk->dst, pk->sport, pk->dport, pk->proto)
+		  : hash_words(seed, pk->dst, pk->src, pk->dport, pk->sport, pk->proto);
+}
+
+/* The number that a binding draws for a flow: uniform in 1..2^32-1. */
 static __always_inline __u32 draw(__u64 hash, __u8 bid)
 {
-	hash = mix(hash, bid * MIX_A) * MIX_C;
-	return minus_log2((__u32)(hash >> 32) | 1);
+	hash = (hash ^ bid * MIX_A) * MIX_C;
+	hash = (hash ^ hash >> 32) * MIX_D;
+	return (__u32)(hash >> 32) | 1;
+}
+
+/* -log2(a) / weight_a < -log2(b) / weight_b; equal weights need no logarithm */
+static __always_inline int beats(__u32 a, __u32 weight_a, __u32 b, __u32 weight_b)
+{
+	if (weight_a == weight_b)
+		return a > b;
+	return (__u64)minus_log2(a) * weight_b < (__u64)minus_log2(b) * weight_a;
 }
 
 /* The path can carry packets at this moment. */
@@ -76,29 +103,28 @@ static __always_inline void consider(struct pick *pick, const struct magpie_bind
 {
 	const __u8 label = binding->label, rank = class->rank[label];
 	const __u32 weight = (__u32)binding->weight * class->weight[label];
-	__u32 cost;
+	__u32 drawn;
 
 	if (!rank || !weight)
 		return;
-	cost = alone ? 0 : draw(pick->hash, binding->bid);
+	drawn = alone ? 1 : draw(pick->hash, binding->bid);
 	if (!pick->first_rank || rank < pick->first_rank ||
 	    (rank == pick->first_rank &&
-	     (__u64)cost * pick->first_weight < (__u64)pick->first_cost * weight)) {
+	     beats(drawn, weight, pick->first_drawn, pick->first_weight))) {
 		pick->first_rank = rank;
 		pick->first_bid = binding->bid;
-		pick->first_cost = cost;
+		pick->first_drawn = drawn;
 		pick->first_weight = weight;
 	}
-	if (pick->rank &&
-	    (rank > pick->rank ||
-	     (rank == pick->rank && (__u64)cost * pick->weight >= (__u64)pick->cost * weight)))
+	if (pick->rank && (rank > pick->rank || (rank == pick->rank &&
+						 !beats(drawn, weight, pick->drawn, pick->weight))))
 		return;
 	if (!(binding->flags & MAGPIE_BINDING_TX) || !path_usable(binding->path))
 		return;
 	pick->rank = rank;
 	pick->bid = binding->bid;
 	pick->path = binding->path;
-	pick->cost = cost;
+	pick->drawn = drawn;
 	pick->weight = weight;
 }
 
@@ -111,10 +137,9 @@ __noinline int consider_apart(struct pick *pick, const struct magpie_binding *bi
 	return 0;
 }
 
-__noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, __u32 class_key)
+__noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, const struct magpie_class *class)
 {
 	const struct magpie_wide *all = bpf_map_lookup_elem(&magpie_wide, &wide);
-	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &class_key);
 	__u32 i;
 
 	if (!pick || !all || !class)
@@ -125,9 +150,9 @@ __noinline int choose_wide(struct pick *pick, __u32 wide, __u32 n, __u32 class_k
 }
 
 /* Looks at all bindings of a set; a function of its own, so that its paths do not multiply ours. */
-__noinline int choose(struct pick *pick, const struct magpie_set *set, __u32 class_key)
+__noinline int choose(struct pick *pick, const struct magpie_set *set,
+		      const struct magpie_class *class)
 {
-	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &class_key);
 	__u32 i, n;
 
 	if (!pick || !set || !class)
@@ -139,13 +164,13 @@ __noinline int choose(struct pick *pick, const struct magpie_set *set, __u32 cla
 }
 
 static __always_inline void choose_any(struct pick *pick, const struct magpie_set *set,
-				       __u32 class_key)
+				       const struct magpie_class *class)
 {
 	pick->rank = pick->first_rank = 0;
 	if (set->n > MAGPIE_NARROW)
-		choose_wide(pick, set->wide, set->n, class_key);
+		choose_wide(pick, set->wide, set->n, class);
 	else
-		choose(pick, set, class_key);
+		choose(pick, set, class);
 }
 
 /* ---- pins --------------------------------------------------------------------------------- */
@@ -232,6 +257,18 @@ __noinline int set_pin(const struct pin *pin)
 	return (int)bpf_map_update_elem(&magpie_flow, &pin->key, &flow, BPF_ANY);
 }
 
+static __always_inline void fill_pin(struct pin *pin, const struct session *session, __u64 hash,
+				     __u32 class_key, __u32 default_key, __u8 class, int dry)
+{
+	__builtin_memset(pin, 0, sizeof(*pin));
+	pin->key.hash = hash;
+	pin->key.session = session->id;
+	pin->class_key = class_key;
+	pin->default_key = default_key;
+	pin->class = class;
+	pin->dry = (__u8)dry;
+}
+
 /* ---- the choice ------------------------------------------------------------------------------ */
 
 /*
@@ -246,23 +283,17 @@ static __always_inline int select_path(const struct magpie_config *config,
 	const __u32 key = zero_key + trace->class;
 	const struct magpie_class *class = bpf_map_lookup_elem(&magpie_class, &key);
 	struct pick pick = {.hash = hash};
+	__u32 kept, default_key;
 	struct pin pin;
-	__u32 kept;
 	__u8 first;
 
 	if (!class)
 		return MAGPIE_REASON_NO_PATH;
-	pin.key.hash = hash;
-	pin.key.session = session->id;
-	pin.key.pad = 0;
-	pin.class_key = key;
-	pin.default_key = class->otherwise == MAGPIE_OTHERWISE_DEFAULT ? zero_key : key;
-	pin.idle_s = config->flow_idle_s;
-	pin.class = trace->class;
-	pin.bid = 0;
-	pin.forget = (__u8)opens;
-	pin.dry = (__u8)dry;
+	default_key = class->otherwise == MAGPIE_OTHERWISE_DEFAULT ? zero_key : key;
 	if (READ_ONCE(*session->pinned)) {
+		fill_pin(&pin, session, hash, key, default_key, trace->class, dry);
+		pin.forget = (__u8)opens;
+		pin.idle_s = config->flow_idle_s;
 		kept = keep_pin(&pin, session->set);
 		if (kept) {
 			trace->path = (__u16)(kept >> 16);
@@ -272,10 +303,13 @@ static __always_inline int select_path(const struct magpie_config *config,
 			return 0;
 		}
 	}
-	choose_any(&pick, session->set, key);
+	choose_any(&pick, session->set, class);
 	first = pick.first_rank ? pick.first_bid : 0;
-	if (!pick.rank && pin.default_key != key) {
-		choose_any(&pick, session->set, zero_key);
+	if (!pick.rank && default_key != key) {
+		const struct magpie_class *zero = bpf_map_lookup_elem(&magpie_class, &zero_key);
+
+		if (zero)
+			choose_any(&pick, session->set, zero);
 		if (!first && pick.first_rank)
 			first = pick.first_bid;
 	}
@@ -290,6 +324,7 @@ static __always_inline int select_path(const struct magpie_config *config,
 	trace->flags = MAGPIE_TRACE_DISPLACED;
 	if (dry)
 		return 0;
+	fill_pin(&pin, session, hash, key, default_key, trace->class, dry);
 	pin.bid = pick.bid;
 	set_pin(&pin);
 	if (!READ_ONCE(*session->pinned))

@@ -40,11 +40,14 @@ static __always_inline __u32 find_session(const struct magpie_config *config, co
 	for (i = 0; i < MAGPIE_POOLS; i++) {
 		const struct magpie_pool *pool = &config->pool[i];
 
-		if ((hi & pool->mask_hi) != pool->base_hi || (lo & pool->mask_lo) != pool->base_lo)
+		const __u32 slots = READ_ONCE(pool->slots);
+
+		if (!slots || (hi & pool->mask_hi) != pool->base_hi ||
+		    (lo & pool->mask_lo) != pool->base_lo)
 			continue;
 		index = (pool->in_lo ? lo - pool->base_lo : hi - pool->base_hi) >>
 			(pool->shift & 63);
-		if (index >= READ_ONCE(pool->slots))
+		if (index >= slots)
 			continue;
 		slot = pool->first_slot + (__u32)index;
 		*ret_pool = 1;

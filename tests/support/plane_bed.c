@@ -66,7 +66,7 @@ static const char *const network =
 	"echo 1 >/proc/sys/net/ipv6/conf/all/forwarding && "
 	"echo 1 >/proc/sys/net/ipv4/conf/all/forwarding && "
 	"ip addr add 2001:db8:b::1/64 dev in0 nodad && ip addr add 192.0.2.1/24 dev in0 && "
-	"for n in 2001:db8:1:1::5 2001:db8:c::7 2001:db8:77::1; do ip -6 route add $n dev in0 && "
+	"for n in 2001:db8:1:1::5 2001:db8:c::7 2001:dead::7; do ip -6 route add $n dev in0 && "
 	"ip neigh add $n lladdr 02:00:00:00:03:01 dev in0; done && "
 	"for n in 10.20.0.5 203.0.113.7; do ip route add $n dev in0 && "
 	"ip neigh add $n lladdr 02:00:00:00:03:01 dev in0; done && "
