@@ -297,6 +297,20 @@ Test(mag_answer, lifetime_counts_from_the_sending,
 	cr_expect_eq(expires, begin + 300 * BED_SEC);
 }
 
+Test(mag_answer, arrives_after_its_lifetime, .description = "B-6275-11.7.3-c: 2 units, 9 s late")
+{
+	struct mh_message pba;
+
+	f.mute = true;
+	f.grant = 2;
+	flma_link_up(&f, 0);
+	flma_reply(&f, &f.r.sent[0], &pba);
+	flma_run_ms(&f, 9000);
+	flma_deliver(&f, &f.r.sent[0], &pba);
+	cr_expect_eq(f.r.n_view, 0);
+	cr_expect_eq(counter(CORE_COUNTER_UNEXPECTED), 1);
+}
+
 static bool nothing_granted(struct flma *anchor, const struct bed_sent *pbu, struct mh_message *pba)
 {
 	(void)anchor;
@@ -425,6 +439,7 @@ Test(mag_answer, anchor_orders_per_node,
 		flma_reply(&f, &pbu, &pba);
 		flma_deliver(&f, &pbu, &pba);
 	}
+	cr_expect_eq(f.r.n_sent, N + 1, "one by one from now on");
 	f.seen = N;
 	flma_run_ms(&f, 10000);
 	cr_expect_eq(flma_bound(&f), N);
