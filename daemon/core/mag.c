@@ -92,6 +92,12 @@ void mag_settle(struct mag *mag, struct mag_session *s, const struct core_time *
 void mag_tick(struct mag *mag, const struct core_time *now)
 {
 	mag_clock_see(mag, now);
+	if (mag->backlog) {
+		mag->backlog = false;
+		for (size_t i = 0; i < mag->n_configured; i++)
+			if (mag->path[i].told)
+				mag_path_state(mag, now, i, mag->path[i].told_up);
+	}
 	for (size_t k = 0; k < mag->n_session; k++)
 		if (mag->session[k]->next_ns <= now->mono_ns)
 			mag_settle(mag, mag->session[k], now);
@@ -99,7 +105,7 @@ void mag_tick(struct mag *mag, const struct core_time *now)
 
 uint64_t mag_next_ns(const struct mag *mag)
 {
-	uint64_t next = CORE_NEVER;
+	uint64_t next = mag->backlog ? 0 : CORE_NEVER;
 
 	for (size_t k = 0; k < mag->n_session; k++)
 		if (mag->session[k]->next_ns < next)

@@ -99,6 +99,7 @@ void mag_link(struct mag *mag, const struct core_time *now, size_t index,
  * Liveness of path `index` as judged by health (M18, M19); true until the first call. A binding on
  * a path that is down does not carry packets, so probe every binding that has a tunnel (`remote`
  * set) and tell each change of the verdict.
+ * May be called from within port.publish: the next mag_tick takes it up, and is due at once.
  */
 void mag_path_state(struct mag *mag, const struct core_time *now, size_t index, bool up);
 void mag_receive(struct mag *mag, const struct core_time *now, const struct core_peer *from,

@@ -313,7 +313,16 @@ static void health_changed(struct mag *mag, struct mag_session *s, size_t i, boo
 
 void mag_path_state(struct mag *mag, const struct core_time *now, size_t index, bool up)
 {
-	if (index >= mag->n_configured || mag->path[index].alive == up)
+	if (index >= mag->n_configured)
+		return;
+	if (mag->publishing) {
+		mag->path[index].told = true;
+		mag->path[index].told_up = up;
+		mag->backlog = true;
+		return;
+	}
+	mag->path[index].told = false;
+	if (mag->path[index].alive == up)
 		return;
 	mag_clock_see(mag, now);
 	mag->path[index].alive = up;

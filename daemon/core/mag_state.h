@@ -55,7 +55,9 @@ enum mag_request {
 struct mag_path {
 	struct mag_link link;
 	struct mag_path_config config;
-	bool alive;   /* as health said last */
+	bool alive; /* as health said last */
+	bool told;  /* it said `told_up` while a view was being published */
+	bool told_up;
 	bool leaving; /* no longer configured: deregister, then drop */
 };
 
@@ -150,6 +152,8 @@ struct mag {
 	struct mag_config config; /* path, node: not used, see below */
 	struct core_port port;
 	bool releasing;
+	bool publishing;     /* inside port.publish, which may find out about a path */
+	bool backlog;	     /* some path's `told` is set: to be taken up by mag_tick */
 	size_t n_configured; /* of the paths; those behind are leaving */
 	size_t n_path;
 	struct mag_path path[CORE_MAX_BINDINGS];

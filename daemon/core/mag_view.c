@@ -112,7 +112,9 @@ int mag_sync(struct mag *mag, struct mag_session *s, uint64_t now_ns)
 		s->behind = false;
 		return 0;
 	}
+	mag->publishing = true;
 	r = mag->port.publish(mag->port.ctx, &view);
+	mag->publishing = false;
 	if (r < 0) {
 		s->publish_wait_ms = !s->behind ? PUBLISH_FIRST_MS : s->publish_wait_ms * 2;
 		if (s->publish_wait_ms > PUBLISH_MAX_MS)

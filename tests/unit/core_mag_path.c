@@ -408,6 +408,29 @@ Test(mag_path, removal_that_cannot_be_published,
 	cr_expect_eq(use(2), TXRX);
 }
 
+static void tell_while_publishing(struct recorder *r, const struct session_view *view)
+{
+	struct core_time now = flma_time(&f);
+	const struct binding_view *b = bed_binding(view, 1);
+
+	if (b && b->use == BINDING_RX && r->n_view > 0)
+		mag_path_state(f.mag, &now, 0, true);
+}
+
+Test(mag_path, told_while_publishing,
+     .description = "the data plane finds a path alive while it takes a view: nothing is nested")
+{
+	up(2);
+	f.r.watch = tell_while_publishing;
+	f.r.n_view = 0;
+	flma_alive(&f, 1, false);
+	flma_alive(&f, 0, false);
+	cr_expect_eq(use(1), BINDING_RX);
+	cr_expect_eq(mag_next_ns(f.mag), 0);
+	flma_run_ms(&f, 1);
+	cr_expect_eq(use(1), TXRX);
+}
+
 /* ---- leaving ---- */
 
 Test(mag_path, release_in_one_message,
