@@ -319,16 +319,18 @@ void lma_receive(struct lma *lma, const struct core_time *now, const struct core
 
 /* ---- paths and time -------------------------------------------------------------------------- */
 
-static bool mark_path(struct lma_set *set, const struct lma_tunnel *tunnel, uint64_t suspect_ns)
+static bool mark_path(struct lma_set *set, const struct lma_tunnel *tunnel, bool up,
+		      uint64_t now_ns)
 {
 	bool marked = false;
 
 	for (uint16_t i = 0; i < set->n; i++) {
 		struct lma_binding *b = &set->binding[i];
 
-		if (b->tunnel != tunnel || (b->suspect_ns != 0) == (suspect_ns != 0))
+		if (b->tunnel != tunnel || (b->state == LMA_ACTIVE) == up)
 			continue;
-		b->suspect_ns = suspect_ns;
+		b->state = up ? LMA_ACTIVE : LMA_SUSPECT;
+		b->since_ns = now_ns;
 		marked = true;
 	}
 	return marked;
@@ -339,14 +341,13 @@ void lma_path_state(struct lma *lma, const struct core_time *now, const struct i
 {
 	struct lma_tuple tuple = {.local = *local, .remote = *remote};
 	struct lma_tunnel *tunnel = lma_tunnel_find(lma, &tuple);
-	uint64_t suspect_ns = up ? 0 : now->mono_ns + (now->mono_ns == 0);
 
 	/* Marks move no binding from one tunnel to another: the users stay as they are. */
 	for (uint32_t i = 0; tunnel != NULL && i < tunnel->n; i++) {
 		struct lma_use use = lma_tunnel_uses(tunnel)[i];
 
 		lma_draft_load(lma, use.session);
-		if (!mark_path(&lma->draft.set, tunnel, suspect_ns)) {
+		if (!mark_path(&lma->draft.set, tunnel, up, now->mono_ns)) {
 			lma_draft_drop(lma);
 			continue;
 		}

@@ -92,7 +92,7 @@ static uint8_t renumber(struct lma *lma, struct lma_request *req)
 	for (uint16_t i = 0; i < set->n; i++) {
 		struct lma_binding *b = &set->binding[i];
 
-		if (b->gone_ns != 0 || b->bid == req->bid || !same_tuple(b, &tuple))
+		if (b->state == LMA_GONE || b->bid == req->bid || !same_tuple(b, &tuple))
 			continue;
 		if (flips_too_often(set, req->now->mono_ns)) {
 			req->detail = "MAG Multipath Binding: two binding identifiers take "
@@ -128,7 +128,7 @@ static uint8_t upgrade(struct lma *lma, struct lma_request *req)
 	struct lma_set *set = &lma->draft.set;
 	const struct lma_binding *b = lma_set_find(set, 0);
 
-	if (b != NULL && b->gone_ns == 0 && !ip_equal(&b->tuple.remote, &req->coa) &&
+	if (b != NULL && b->state != LMA_GONE && !ip_equal(&b->tuple.remote, &req->coa) &&
 	    !req->msg->mmb.overwrite) {
 		req->detail = "MAG Multipath Binding: a plain binding exists, overwrite is "
 			      "not asked for";
@@ -185,7 +185,7 @@ static uint8_t edit_binding(struct lma *lma, struct lma_request *req)
 	uint64_t now_ns = req->now->mono_ns;
 	struct lma_tuple tuple = tuple_of(req);
 	struct lma_binding *b = lma_set_find(set, req->bid);
-	bool bound = b != NULL && b->gone_ns == 0;
+	bool bound = b != NULL && b->state != LMA_GONE;
 
 	if (!bound && lma_set_bound(set) >= lma->config.max_bindings) {
 		req->detail = "MAG Multipath Binding: the session has as many as it may";
@@ -198,20 +198,19 @@ static uint8_t edit_binding(struct lma *lma, struct lma_request *req)
 		}
 		lma_draft_drain(lma, b, now_ns);
 		b->tunnel = NULL;
-		b->suspect_ns = 0;
+		b->state = LMA_ACTIVE;
 	}
 	b = lma_draft_put(lma, req->bid);
-	b->gone_ns = 0;
 	b->tuple = tuple;
-	/* L16: heard by this very path, so it works. */
-	if (ip_equal(&req->from->remote, &tuple.remote))
-		b->suspect_ns = 0;
+	/* L16: what is heard by this very path works. */
+	if (!bound || ip_equal(&req->from->remote, &tuple.remote))
+		b->state = LMA_ACTIVE;
 	b->label = req->multi ? req->msg->mmb.label : 0;
 	b->att = req->multi ? req->msg->mmb.att : req->msg->att;
 	b->stamp = req->key.stamp;
 	b->sequence = req->key.sequence;
 	b->seen_ns = now_ns;
-	b->digest = req->digest;
+	b->digest = (uint32_t)req->digest;
 	b->lifetime = req->granted;
 	b->expires_ns = now_ns + lifetime_ns(req->granted);
 	return 0;
@@ -228,7 +227,7 @@ static uint8_t edit(struct lma *lma, struct lma_request *req)
 		return status;
 	if (req->multi && req->msg->mmb.bulk) /* L6 */
 		for (uint16_t i = 0; i < set->n; i++)
-			if (set->binding[i].gone_ns == 0) {
+			if (set->binding[i].state != LMA_GONE) {
 				set->binding[i].lifetime = req->granted;
 				set->binding[i].expires_ns =
 					req->now->mono_ns + lifetime_ns(req->granted);
@@ -362,7 +361,7 @@ static void remember(struct lma_binding *b, const struct lma_request *req)
 	b->stamp = req->key.stamp;
 	b->sequence = req->key.sequence;
 	b->seen_ns = req->now->mono_ns;
-	b->digest = req->digest;
+	b->digest = (uint32_t)req->digest;
 	b->lifetime = 0;
 }
 
@@ -374,7 +373,7 @@ static void edit_deregister(struct lma *lma, const struct lma_request *req)
 	for (uint16_t i = 0; i < set->n; i++) {
 		struct lma_binding *b = &set->binding[i];
 
-		if (b->gone_ns == 0 && (all || b->bid == req->bid))
+		if (b->state != LMA_GONE && (all || b->bid == req->bid))
 			lma_draft_remove(lma, b, req->now->mono_ns, true);
 		if (b->bid == req->bid || (all && req->verdict != LMA_JOIN))
 			remember(b, req);
@@ -414,9 +413,9 @@ static void edit_due(struct lma *lma, uint64_t now_ns)
 	for (uint16_t i = set->n; i-- > 0;) {
 		struct lma_binding *b = &set->binding[i];
 
-		if (b->gone_ns == 0 && b->expires_ns <= now_ns)
+		if (b->state != LMA_GONE && b->expires_ns <= now_ns)
 			lma_draft_remove(lma, b, now_ns, true);
-		else if (b->gone_ns != 0 && b->gone_ns + LMA_GONE_NS <= now_ns)
+		else if (b->state == LMA_GONE && b->since_ns + LMA_GONE_NS <= now_ns)
 			lma_draft_remove(lma, b, now_ns, false);
 	}
 }
@@ -427,7 +426,7 @@ static void close_expired(struct lma *lma, struct lma_session *session, uint64_t
 	const struct lma_set *set = &session->set;
 
 	for (uint16_t i = 0; i < set->n && session->retry_ns == 0; i++)
-		if (set->binding[i].gone_ns == 0)
+		if (set->binding[i].state != LMA_GONE)
 			lma_note(lma, CORE_NOTE_BINDING_EXPIRED, session, &set->binding[i]);
 	lma_session_close(lma, session, now_ns);
 }

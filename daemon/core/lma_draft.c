@@ -63,7 +63,7 @@ uint16_t lma_set_bound(const struct lma_set *set)
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < set->n; i++)
-		n = (uint16_t)(n + (set->binding[i].gone_ns == 0));
+		n = (uint16_t)(n + (set->binding[i].state != LMA_GONE));
 	return n;
 }
 
@@ -140,15 +140,15 @@ static void erase_binding(struct lma_set *set, struct lma_binding *b)
 
 void lma_draft_remove(struct lma *lma, struct lma_binding *binding, uint64_t now_ns, bool gone)
 {
-	if (binding->gone_ns == 0)
+	if (binding->state != LMA_GONE)
 		lma_draft_drain(lma, binding, now_ns);
 	if (!gone) {
 		erase_binding(&lma->draft.set, binding);
 		return;
 	}
 	binding->tunnel = NULL;
-	binding->gone_ns = now_ns;
-	binding->suspect_ns = 0;
+	binding->state = LMA_GONE;
+	binding->since_ns = now_ns;
 	binding->expires_ns = 0;
 }
 
@@ -157,7 +157,7 @@ void lma_draft_forget(struct lma *lma)
 	struct lma_set *set = &lma->draft.set;
 
 	for (uint16_t i = set->n; i-- > 0;)
-		if (set->binding[i].gone_ns != 0)
+		if (set->binding[i].state == LMA_GONE)
 			erase_binding(set, &set->binding[i]);
 }
 
@@ -166,7 +166,7 @@ static void trim_drains(struct lma_set *set)
 {
 	for (uint16_t i = set->n_drain; i-- > 0;)
 		for (uint16_t k = 0; k < set->n; k++)
-			if (set->binding[k].gone_ns == 0 &&
+			if (set->binding[k].state != LMA_GONE &&
 			    tuple_equal(&set->drain[i].tuple, &set->binding[k].tuple)) {
 				erase_drain(set, i);
 				break;
@@ -179,7 +179,7 @@ static void trim_drains(struct lma_set *set)
 
 static bool is_bound(const struct lma_binding *b)
 {
-	return b != NULL && b->gone_ns == 0;
+	return b != NULL && b->state != LMA_GONE;
 }
 
 static void note_changes(struct lma *lma, const struct lma_session *session,

@@ -24,7 +24,7 @@ static bool same_gateway(const struct lma_request *req, const struct lma_session
 static bool served_by(const struct lma_session *s, const struct ip_addr *coa)
 {
 	for (uint16_t i = 0; i < s->set.n; i++)
-		if (s->set.binding[i].gone_ns == 0 &&
+		if (s->set.binding[i].state != LMA_GONE &&
 		    ip_equal(&s->set.binding[i].tuple.remote, coa))
 			return true;
 	return false;

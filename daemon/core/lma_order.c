@@ -83,7 +83,7 @@ static struct lma_key key_of(const struct lma_binding *b)
 static bool remembered(const struct lma *lma, const struct lma_request *req,
 		       const struct lma_binding *b)
 {
-	return b->gone_ns == 0 || req->now->mono_ns - b->gone_ns < lma_key_ns(lma);
+	return b->state != LMA_GONE || req->now->mono_ns - b->since_ns < lma_key_ns(lma);
 }
 
 static unsigned int old_key(struct lma_request *req, const struct lma_key *than)
@@ -99,7 +99,8 @@ static unsigned int old_key(struct lma_request *req, const struct lma_key *than)
 
 static bool repeats(const struct lma_request *req, const struct lma_binding *b)
 {
-	return b->digest == req->digest && req->now->mono_ns - b->seen_ns <= LMA_REPEAT_NS;
+	return b->digest == (uint32_t)req->digest &&
+	       req->now->mono_ns - b->seen_ns <= LMA_REPEAT_NS;
 }
 
 /* Against one binding, or, when the whole set is to go, against each. */
@@ -115,7 +116,7 @@ static unsigned int check_bindings(const struct lma *lma, struct lma_request *re
 		if ((!all && b->bid != req->bid) || !remembered(lma, req, b))
 			continue;
 		if (repeats(req, b)) {
-			req->granted = b->gone_ns != 0 ? 0 : b->lifetime;
+			req->granted = b->state == LMA_GONE ? 0 : b->lifetime;
 			return LMA_STATUS_REPEATED;
 		}
 		if (!lma_key_newer(lma, req->now, &req->key, &last))

@@ -143,7 +143,7 @@ int lma_export(const struct lma *lma, const struct core_time *now, uint32_t sess
 		const struct lma_binding *b = &set->binding[i];
 		struct lma_record_binding *out = &r->binding[r->n];
 
-		if (b->gone_ns != 0 || b->expires_ns <= now->mono_ns)
+		if (b->state == LMA_GONE || b->expires_ns <= now->mono_ns)
 			continue;
 		out->local = b->tuple.local;
 		out->remote = b->tuple.remote;

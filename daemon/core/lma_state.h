@@ -65,11 +65,19 @@ struct lma_tunnel {
 		struct ip_addr local;
 		struct ip_addr remote;
 	} tuple;
-	struct lma_use only;  /* the one user, or */
-	struct lma_use *more; /* all of them */
+	union {
+		struct lma_use only;  /* cap 0: the one user */
+		struct lma_use *more; /* else all of them */
+	};
 	uint32_t n;
 	uint32_t cap;	 /* of more */
 	uint32_t pinned; /* reservations */
+};
+
+enum lma_binding_is {
+	LMA_ACTIVE,
+	LMA_SUSPECT, /* bound, but nothing comes through */
+	LMA_GONE,    /* not bound; its BID and its key are remembered */
 };
 
 struct lma_binding {
@@ -77,16 +85,16 @@ struct lma_binding {
 	struct lma_tunnel *tunnel; /* NULL: gone, or not committed yet */
 	uint64_t stamp;		   /* lma_key, last accepted */
 	uint64_t seen_ns;	   /* when that was */
-	uint64_t digest;	   /* and what it said */
 	uint64_t expires_ns;
-	uint64_t suspect_ns; /* since when; 0: alive */
-	uint64_t gone_ns;    /* since when; 0: bound */
-	uint32_t slot;	     /* among the tunnel's users */
+	uint64_t since_ns; /* suspect or gone */
+	uint32_t digest;   /* of the message last accepted */
+	uint32_t slot;	   /* among the tunnel's users */
 	uint16_t sequence;
 	uint16_t lifetime; /* as granted, units of 4 s */
 	uint8_t bid;	   /* 0 in a session without multipath */
 	uint8_t label;
 	uint8_t att;
+	uint8_t state; /* enum lma_binding_is */
 };
 
 struct lma_drain {
@@ -163,7 +171,6 @@ struct lma_node {
 	struct lma_session *session; /* utlist */
 	struct lma_parked *parked;   /* utlist, oldest first */
 	struct lma_ended *ended;     /* utlist, oldest first */
-	uint64_t holder;	     /* hash of the identity, for prefixes */
 	uint8_t n_parked;
 	uint8_t n_ended;
 	uint8_t key_len;

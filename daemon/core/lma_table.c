@@ -22,9 +22,9 @@ static uint8_t node_key(const struct mh_id *id, uint8_t key[1 + MH_ID_MAX])
 
 uint64_t lma_node_holder(const struct mh_id *id)
 {
-	uint8_t key[1 + MH_ID_MAX];
+	uint64_t hash = core_hash(CORE_HASH_START, &id->subtype, 1);
 
-	return core_hash(CORE_HASH_START, key, node_key(id, key));
+	return core_hash(hash, id->octets, id->len);
 }
 
 struct lma_node *lma_node_find(const struct lma *lma, const struct mh_id *id)
@@ -45,12 +45,11 @@ struct lma_node *lma_node_get(struct lma *lma, const struct mh_id *id)
 		return node;
 	if (lma_heap_reserve(&lma->heap, lma->n_nodes + lma->n_sessions + 1) != 0)
 		return NULL;
-	node = calloc(1, sizeof(*node) + 1U + id->len);
+	node = calloc(1, offsetof(struct lma_node, key) + 1U + id->len);
 	if (node == NULL)
 		return NULL;
 	lma_timer_init(&node->timer, LMA_TIMER_NODE);
 	node->key_len = node_key(id, node->key);
-	node->holder = lma_node_holder(id);
 	HASH_ADD_KEYPTR(hh, lma->nodes, node->key, node->key_len, node);
 	if (node->hh.tbl == NULL) {
 		free(node);
@@ -162,10 +161,10 @@ static int tunnel_grow(struct lma_tunnel *tunnel)
 
 	if (tunnel->n == 0 || tunnel->n < tunnel->cap)
 		return 0;
-	grown = realloc(tunnel->more, cap * sizeof(*grown));
+	grown = realloc(tunnel->cap == 0 ? NULL : tunnel->more, cap * sizeof(*grown));
 	if (grown == NULL)
 		return -ENOMEM;
-	if (tunnel->more == NULL)
+	if (tunnel->cap == 0)
 		grown[0] = tunnel->only;
 	tunnel->more = grown;
 	tunnel->cap = cap;
@@ -174,7 +173,7 @@ static int tunnel_grow(struct lma_tunnel *tunnel)
 
 struct lma_use *lma_tunnel_uses(struct lma_tunnel *tunnel)
 {
-	return tunnel->more != NULL ? tunnel->more : &tunnel->only;
+	return tunnel->cap != 0 ? tunnel->more : &tunnel->only;
 }
 
 static void tunnel_put(struct lma *lma, struct lma_tunnel *tunnel)
@@ -182,7 +181,8 @@ static void tunnel_put(struct lma *lma, struct lma_tunnel *tunnel)
 	if (tunnel->n != 0 || tunnel->pinned != 0)
 		return;
 	HASH_DELETE(hh, lma->tunnels, tunnel);
-	free(tunnel->more);
+	if (tunnel->cap != 0)
+		free(tunnel->more);
 	free(tunnel);
 }
 
@@ -366,8 +366,9 @@ void lma_session_end(struct lma *lma, struct lma_session *session, uint64_t now_
 	HASH_DELETE(hh, lma->sessions, session);
 	lma_timer_set(&lma->heap, &session->timer, CORE_NEVER);
 	while (session->n_prefix > 0)
-		pools_release(&lma->pools, session->prefix[--session->n_prefix], now_ns,
-			      session->node->holder);
+		pools_release(
+			&lma->pools, session->prefix[--session->n_prefix], now_ns,
+			core_hash(CORE_HASH_START, session->node->key, session->node->key_len));
 	free_session(lma, session);
 }
 

@@ -124,7 +124,8 @@ void lma_session_rearm(struct lma *lma, struct lma_session *session)
 	for (uint16_t i = 0; i < set->n; i++) {
 		const struct lma_binding *b = &set->binding[i];
 
-		due = earlier(due, b->gone_ns != 0 ? b->gone_ns + LMA_GONE_NS : b->expires_ns);
+		due = earlier(due,
+			      b->state == LMA_GONE ? b->since_ns + LMA_GONE_NS : b->expires_ns);
 	}
 	for (uint16_t i = 0; i < set->n_drain; i++)
 		due = earlier(due, set->drain[i].until_ns);

@@ -16,11 +16,11 @@ static const struct lma_binding *last_resort(const struct lma_set *set)
 	for (uint16_t i = 0; i < set->n; i++) {
 		const struct lma_binding *b = &set->binding[i];
 
-		if (b->gone_ns != 0)
+		if (b->state == LMA_GONE)
 			continue;
-		if (b->suspect_ns == 0)
+		if (b->state == LMA_ACTIVE)
 			return NULL;
-		if (best == NULL || b->suspect_ns < best->suspect_ns)
+		if (best == NULL || b->since_ns < best->since_ns)
 			best = b;
 	}
 	return best;
@@ -30,7 +30,7 @@ static void view_binding(struct binding_view *view, const struct lma_binding *b,
 {
 	*view = (struct binding_view){
 		.bid = b->bid, .label = b->label, .att = b->att, .weight = LMA_WEIGHT};
-	if (b->gone_ns != 0)
+	if (b->state == LMA_GONE)
 		return;
 	view->use = carries ? BINDING_TX | BINDING_RX : BINDING_RX;
 	view->local = b->tuple.local;
@@ -68,7 +68,7 @@ void lma_view_build(struct session_view *view, const struct lma_session *session
 
 		for (; k < set->n_drain && set->drain[k].bid < b->bid; k++)
 			view_drain(&view->binding[view->n++], &set->drain[k]);
-		view_binding(&view->binding[view->n++], b, b->suspect_ns == 0 || b == resort);
+		view_binding(&view->binding[view->n++], b, b->state == LMA_ACTIVE || b == resort);
 	}
 	for (; k < set->n_drain; k++)
 		view_drain(&view->binding[view->n++], &set->drain[k]);
@@ -94,7 +94,8 @@ bool lma_view_equal(const struct session_view *a, const struct session_view *b)
 
 const char *lma_binding_state(const struct lma_binding *binding)
 {
-	if (binding->gone_ns != 0)
-		return "gone";
-	return binding->suspect_ns != 0 ? "suspect" : "active";
+	static const char *const text[] = {
+		[LMA_ACTIVE] = "active", [LMA_SUSPECT] = "suspect", [LMA_GONE] = "gone"};
+
+	return text[binding->state];
 }

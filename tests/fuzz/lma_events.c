@@ -107,7 +107,7 @@ static void check_session(struct bench *b, struct lma_session *s, uint32_t *boun
 
 		MUST(i == 0 || x->bid > set->binding[i - 1].bid);
 		MUST((x->bid == 0) == !set->multi);
-		MUST((x->tunnel != NULL) == (x->gone_ns == 0));
+		MUST((x->tunnel != NULL) == (x->state != LMA_GONE));
 		if (x->tunnel == NULL)
 			continue;
 		(*bound)++;
