@@ -174,6 +174,7 @@ static __always_inline int decapsulate(ctx_t *ctx, const struct magpie_config *c
 	if (parse_ip(ctx_data(ctx) + off, ctx_end(ctx), family, &in) ||
 	    off + in.ip_len > ETH_HLEN + outer->ip_len)
 		return MAGPIE_REASON_INNER_MALFORMED;
+	measure(ctx, &in, off, off + in.l4);
 	if (is_probe(outer, &in))
 		return MAGPIE_REASON_PROBE;
 	reason = admit(config, &in, path, &session);

@@ -25,23 +25,24 @@ static __always_inline __u32 path_mtu(const struct magpie_outer *outer, __u8 fam
 	return outer->mtu > least ? outer->mtu : least;
 }
 
-/* Octets of the largest IP packet this will be on the wire (GSO packets are cut later). */
-static __always_inline __u32 wire_len(const ctx_t *ctx, const struct packet *pk)
+/* Fills in wire_len of a packet whose IP header starts at `l3` and the next one at `l4`. */
+static __always_inline void measure(const ctx_t *ctx, struct packet *pk, __u32 l3, __u32 l4)
 {
-	const __u32 segment = ctx_segment(ctx), off = pk->l4;
-	__u32 headers = off - ETH_HLEN;
+	const __u32 segment = ctx_segment(ctx);
+	__u32 headers = l4 - l3;
 	const __u8 *tcp;
 
+	pk->wire_len = pk->ip_len;
 	if (!segment)
-		return pk->ip_len;
-	if (pk->proto != IPPROTO_TCP)
-		return headers + 8 + segment;
-	if (off > MAX_HEADERS)
-		return headers + segment;
-	tcp = ctx_data(ctx) + off;
-	if ((void *)(tcp + 13) <= ctx_end(ctx))
-		headers += (tcp[12] >> 4) * 4U;
-	return headers + segment;
+		return;
+	if (pk->proto != IPPROTO_TCP) {
+		headers += 8;
+	} else if (l4 <= MAX_HEADERS) {
+		tcp = ctx_data(ctx) + l4;
+		if ((void *)(tcp + 13) <= ctx_end(ctx))
+			headers += (tcp[12] >> 4) * 4U;
+	}
+	pk->wire_len = headers + segment;
 }
 
 static __always_inline void count_down_v4(struct iphdr *ip)

@@ -163,7 +163,8 @@ static __always_inline int send_inner(ctx_t *ctx, const struct magpie_config *co
 	run->ifindex = READ_ONCE(outer->ifindex);
 	if (!run->ifindex)
 		return MAGPIE_REASON_NO_PATH;
-	if (wire_len(ctx, pk) > path_mtu(outer, pk->family)) {
+	measure(ctx, pk, ETH_HLEN, pk->l4);
+	if (pk->wire_len > path_mtu(outer, pk->family)) {
 		if (hairpin) /* its sender is behind a tunnel: the stack's answer goes in there */
 			return MAGPIE_REASON_TO_STACK;
 		return run->dry ? MAGPIE_REASON_TOO_BIG

@@ -10,7 +10,7 @@
 
 #include "packet.h"
 
-/* Asks the FIB and, unless `hop` is NULL, keeps the answer there. Returns 0 or -1. */
+/* Asks the FIB and, unless dry, keeps the answer. Returns 0 or -1. */
 __noinline int resolve_nexthop(ctx_t *ctx, const struct packet *pk, __u32 *hop_key,
 			       __u32 generation, int dry)
 {
@@ -22,7 +22,7 @@ __noinline int resolve_nexthop(ctx_t *ctx, const struct packet *pk, __u32 *hop_k
 		return -1;
 	key = *hop_key % MAGPIE_NEXTHOPS;
 	fib.ifindex = ctx_ifindex(ctx);
-	fib.tot_len = (__u16)pk->ip_len;
+	fib.tot_len = (__u16)pk->wire_len;
 	if (pk->family == 4) {
 		fib.family = AF_INET;
 		fib.tos = pk->tos;
@@ -64,7 +64,7 @@ find_nexthop(ctx_t *ctx, const struct packet *pk, const struct magpie_config *co
 
 	if (!hop)
 		return NULL;
-	if (hop->generation == generation && hop->ifindex && hop->mtu >= pk->ip_len &&
+	if (hop->generation == generation && hop->ifindex && hop->mtu >= pk->wire_len &&
 	    ((__u64 *)hop->dst)[0] == pk->dst[0] && ((__u64 *)hop->dst)[1] == pk->dst[1])
 		return hop;
 	return resolve_nexthop(ctx, pk, &key, generation, dry) ? NULL : hop;

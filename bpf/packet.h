@@ -29,8 +29,9 @@ enum fragment {
 struct packet {
 	__u64 src[2]; /* network byte order, IPv4 mapped */
 	__u64 dst[2];
-	__u32 ip_len; /* octets from the IP header on, as that says */
-	__u32 l4;     /* offset of the upper-layer header in the frame */
+	__u32 ip_len;	/* octets from the IP header on, as that says */
+	__u32 l4;	/* offset of the upper-layer header in the frame */
+	__u32 wire_len; /* of the largest packet it becomes: GSO packets are cut later */
 	__u32 frag_id_be;
 	__u16 sport; /* ports, or the identifier of an ICMP echo in both */
 	__u16 dport;
@@ -43,7 +44,7 @@ struct packet {
 	__u8 has_l4;	/* sport, dport are known */
 	__u8 tcp_open;	/* SYN without ACK: a connection starts here */
 	__u8 is_error;	/* ICMP error */
-	__u8 pad[7];
+	__u8 pad[3];
 };
 
 /* A flow as the host sees it, the same in both directions (TS-02). */

@@ -35,6 +35,7 @@ struct pick {
 	__u8 bid;
 	__u8 first_rank; /* 0: nothing known */
 	__u8 first_bid;
+	__u8 last_resort; /* nothing is alive: silence is no longer a reason */
 };
 
 static __always_inline __u64 mix(__u64 value, __u64 factor)
@@ -89,12 +90,12 @@ static __always_inline int beats(__u32 a, __u32 weight_a, __u32 b, __u32 weight_
 	return (__u64)minus_log2(a) * weight_b < (__u64)minus_log2(b) * weight_a;
 }
 
-/* The path can carry packets at this moment. */
-static __always_inline int path_usable(__u32 id)
+/* The path can carry packets at this moment; `silent_too`: as far as we can tell. */
+static __always_inline int path_usable(__u32 id, int silent_too)
 {
 	const struct magpie_path *path = bpf_map_lookup_elem(&magpie_path, &id);
 
-	return path && READ_ONCE(path->alive) &&
+	return path && (silent_too || READ_ONCE(path->alive)) &&
 	       READ_ONCE(path->outer[READ_ONCE(path->live) & 1].ifindex);
 }
 
@@ -119,7 +120,7 @@ static __always_inline void consider(struct pick *pick, const struct magpie_bind
 	if (pick->rank && (rank > pick->rank || (rank == pick->rank &&
 						 !beats(drawn, weight, pick->drawn, pick->weight))))
 		return;
-	if (!(binding->flags & MAGPIE_BINDING_TX) || !path_usable(binding->path))
+	if (!(binding->flags & MAGPIE_BINDING_TX) || !path_usable(binding->path, pick->last_resort))
 		return;
 	pick->rank = rank;
 	pick->bid = binding->bid;
@@ -206,10 +207,10 @@ static __always_inline __u32 stay_on(const struct magpie_set *set, __u8 bid,
 		const struct magpie_binding *b =
 			all ? &all->binding[i] : &set->binding[i % MAGPIE_NARROW];
 
-		if (b->bid != bid)
+		if (b->bid != bid || !b->weight)
 			continue;
 		rank = class->rank[b->label] ? class->rank[b->label] : fallback->rank[b->label];
-		if (!rank || !(b->flags & MAGPIE_BINDING_TX) || !path_usable(b->path))
+		if (!rank || !(b->flags & MAGPIE_BINDING_TX) || !path_usable(b->path, 0))
 			return 0;
 		return b->path << 16 | rank << 8 | bid;
 	}
@@ -313,13 +314,19 @@ static __always_inline int select_path(const struct magpie_config *config,
 		if (!first && pick.first_rank)
 			first = pick.first_bid;
 	}
+	if (!pick.rank) {
+		/* Silence on all paths may be the peer's daemon alone: the least bad is tried
+		 * (PL-25). */
+		pick.last_resort = 1;
+		choose_any(&pick, session->set, class);
+	}
 	if (!pick.rank)
 		return class->otherwise == MAGPIE_OTHERWISE_DROP ? MAGPIE_REASON_POLICY
 								 : MAGPIE_REASON_NO_PATH;
 	trace->path = (__u16)pick.path;
 	trace->bid = pick.bid;
 	trace->tier = pick.rank;
-	if (pick.bid == first)
+	if (pick.bid == first || pick.last_resort)
 		return 0;
 	trace->flags = MAGPIE_TRACE_DISPLACED;
 	if (dry)
