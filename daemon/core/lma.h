@@ -85,6 +85,7 @@ struct lma_record_binding {
 };
 
 struct lma_record {
+	uint64_t epoch; /* overwrite epoch */
 	struct mh_id mn_id;
 	struct mh_id mag_id;
 	struct mh_llid llid;
@@ -92,7 +93,6 @@ struct lma_record {
 	uint8_t att;
 	uint8_t multi;
 	uint8_t n_prefix;
-	uint64_t epoch; /* overwrite epoch */
 	struct ip_prefix prefix[MH_MAX_HNP];
 	uint16_t n;
 	struct lma_record_binding binding[CORE_MAX_BINDINGS];

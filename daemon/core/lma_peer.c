@@ -47,6 +47,8 @@ bool lma_peer_allowed(const struct lma *lma, const struct ip_addr *source,
 
 static void forget(struct lma *lma, struct lma_peer *peer)
 {
+	if (lma->peers == NULL) /* never; clang-analyzer cannot know */
+		return;
 	DL_DELETE(lma->peer_queue, peer);
 	HASH_DELETE(hh, lma->peers, peer);
 	lma->n_peers--;

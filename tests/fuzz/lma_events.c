@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "core/lma_state.h"
-#include "tests/support/core_bed.c"
+/* The fuzz rule compiles this file and the pure sources, no more. */
+#include "tests/support/core_bed.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define MUST(cond)                                                                 \
 	do {                                                                       \

@@ -282,37 +282,37 @@ struct lookup_row {
 	const char *id;
 	const uint8_t *llid; /* of the session */
 	const uint8_t *asks; /* of the PBU */
+	const char *source;
+	enum result result;
 	uint8_t hi;
 	uint8_t att;
-	const char *source;
 	bool own_prefix; /* the PBU names the session's prefix */
-	enum result result;
 };
 
 static const struct lookup_row lookup_rows[] = {
 	/* 11.1: with the prefix */
-	{"B-5213-5.4.1.1-d HI 1", llid_a, llid_a, 1, 4, BLUE, true, SAME},
-	{"B-5213-5.4.1.1-d HI 4", llid_a, llid_a, 4, 4, BLUE, true, SAME},
-	{"B-5213-5.4.1.1-d HI 5", llid_a, llid_a, 5, 4, BLUE, true, SAME},
-	{"B-5213-5.4.1.1-e", llid_a, llid_b, 2, 5, BLUE, true, SAME},
-	{"B-5213-5.4.1.1-f", NULL, NULL, 3, 4, BLUE, true, SAME},
-	{"B-5213-5.4.1.1-g", llid_a, NULL, 5, 4, RED, true, SAME},
-	{"B-OWN-BCE-1 HI 4", NULL, NULL, 4, 4, BLUE, true, REFUSED_155},
-	{"B-OWN-BCE-1 LL-ID", llid_a, llid_b, 1, 4, BLUE, true, REFUSED_155},
+	{"B-5213-5.4.1.1-d HI 1", llid_a, llid_a, BLUE, SAME, 1, 4, true},
+	{"B-5213-5.4.1.1-d HI 4", llid_a, llid_a, BLUE, SAME, 4, 4, true},
+	{"B-5213-5.4.1.1-d HI 5", llid_a, llid_a, BLUE, SAME, 5, 4, true},
+	{"B-5213-5.4.1.1-e", llid_a, llid_b, BLUE, SAME, 2, 5, true},
+	{"B-5213-5.4.1.1-f", NULL, NULL, BLUE, SAME, 3, 4, true},
+	{"B-5213-5.4.1.1-g", llid_a, NULL, RED, SAME, 5, 4, true},
+	{"B-OWN-BCE-1 HI 4", NULL, NULL, BLUE, REFUSED_155, 4, 4, true},
+	{"B-OWN-BCE-1 LL-ID", llid_a, llid_b, BLUE, REFUSED_155, 1, 4, true},
 	/* 11.2: LL-ID, no prefix */
-	{"B-5213-5.4.1.2-a HI 1", llid_a, llid_a, 1, 4, BLUE, false, SAME},
-	{"B-5213-5.4.1.2-a HI 4", llid_a, llid_a, 4, 4, BLUE, false, SAME},
-	{"B-5213-5.4.1.2-b", llid_a, llid_b, 2, 5, BLUE, false, SAME},
-	{"B-5213-5.4.1.2-d", llid_a, llid_b, 4, 4, BLUE, false, WAITS},
-	{"B-5213-5.4.1.2-g HI 3", llid_a, llid_b, 3, 4, BLUE, false, OTHER},
-	{"B-5213-5.4.1.2-g HI 1", llid_a, llid_b, 1, 4, BLUE, false, OTHER},
-	{"B-5213-5.4.1.2-g HI 5", llid_a, llid_b, 5, 4, BLUE, false, OTHER},
+	{"B-5213-5.4.1.2-a HI 1", llid_a, llid_a, BLUE, SAME, 1, 4, false},
+	{"B-5213-5.4.1.2-a HI 4", llid_a, llid_a, BLUE, SAME, 4, 4, false},
+	{"B-5213-5.4.1.2-b", llid_a, llid_b, BLUE, SAME, 2, 5, false},
+	{"B-5213-5.4.1.2-d", llid_a, llid_b, BLUE, WAITS, 4, 4, false},
+	{"B-5213-5.4.1.2-g HI 3", llid_a, llid_b, BLUE, OTHER, 3, 4, false},
+	{"B-5213-5.4.1.2-g HI 1", llid_a, llid_b, BLUE, OTHER, 1, 4, false},
+	{"B-5213-5.4.1.2-g HI 5", llid_a, llid_b, BLUE, OTHER, 5, 4, false},
 	/* 11.3: neither */
-	{"B-5213-5.4.1.3-a HI 2", NULL, NULL, 2, 4, BLUE, false, SAME},
-	{"B-5213-5.4.1.3-a HI 3", llid_a, NULL, 3, 4, BLUE, false, SAME},
-	{"B-5213-5.4.1.3-b", NULL, NULL, 4, 4, BLUE, false, WAITS},
-	{"B-5213-5.4.1.3-c HI 1", NULL, NULL, 1, 4, BLUE, false, OTHER},
-	{"B-5213-5.4.1.3-c HI 5", NULL, NULL, 5, 4, BLUE, false, OTHER},
+	{"B-5213-5.4.1.3-a HI 2", NULL, NULL, BLUE, SAME, 2, 4, false},
+	{"B-5213-5.4.1.3-a HI 3", llid_a, NULL, BLUE, SAME, 3, 4, false},
+	{"B-5213-5.4.1.3-b", NULL, NULL, BLUE, WAITS, 4, 4, false},
+	{"B-5213-5.4.1.3-c HI 1", NULL, NULL, BLUE, OTHER, 1, 4, false},
+	{"B-5213-5.4.1.3-c HI 5", NULL, NULL, BLUE, OTHER, 5, 4, false},
 };
 
 Test(lma_base, lookup, .description = "B-5213-5.4.1.1 -5.4.1.2 -5.4.1.3 B-OWN-BCE-1: row by row")

@@ -431,6 +431,6 @@ Test(lma_data, size_of_a_session,
 	}
 	after = mallinfo2();
 	each = (after.uordblks - before.uordblks) / SESSIONS;
-	cr_expect_eq(counter(&bed, CORE_COUNTER_ACCEPTED), 2 * SESSIONS);
+	cr_expect_eq(counter(&bed, CORE_COUNTER_ACCEPTED), UINT64_C(2) * SESSIONS);
 	cr_expect_lt(each, 1024, "%zu octets a session", each);
 }
