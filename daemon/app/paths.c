@@ -21,6 +21,7 @@ struct path {
 struct app_paths {
 	uint32_t n;
 	uint16_t min_mtu;
+	bool adding; /* within a publish: core is told nothing, it takes a new path for alive */
 	struct path path[];
 };
 
@@ -28,7 +29,7 @@ static void update_mtu(struct app *app)
 {
 	uint16_t mtu = paths_min_mtu(app);
 
-	if (mtu == app->paths->min_mtu)
+	if (mtu == app->paths->min_mtu || app->paths->adding)
 		return;
 	app->paths->min_mtu = mtu;
 	app->role->mtu_changed(app);
@@ -44,6 +45,8 @@ static void judge(struct app *app, uint32_t id)
 		return;
 	p->alive = alive;
 	plane_set_alive(app->plane, id, alive);
+	if (app->paths->adding)
+		return;
 	if (plane_path(app->plane, id, &info) == 0)
 		app->role->path_state(app, &info, alive);
 	app_rearm(app);
@@ -100,9 +103,11 @@ static void added(void *ctx, const struct plane_path_info *info)
 	if (p->used)
 		return;
 	*p = (struct path){.used = true, .alive = info->alive};
+	app->paths->adding = true;
 	r = rtnl_watch_hop(app->rtnl, info->id, &info->local, &info->remote, info->ifindex);
 	if (r == 0 && app->stamp)
 		r = stamp_add(app->stamp, info->id, &info->local, &info->remote, info->ifindex);
+	app->paths->adding = false;
 	if (r < 0)
 		log_error("path %u cannot be watched: error %d", info->id, -r);
 }

@@ -41,6 +41,39 @@ static bool transmits(const struct mag_session *s, const struct mag_path *path,
 	return path->link.usable && path->alive && now_ns >= b->usable_ns && !s->leaving;
 }
 
+/*
+ * Nothing is left that answers: it may be the anchor's daemon alone that does not. Then what is
+ * bound goes on carrying packets, as good or bad as it is (PL-25), instead of M21's empty set.
+ */
+static bool last_resort(const struct mag_session *s, const struct mag_path *path,
+			const struct mag_binding *b)
+{
+	if (b->state != MAG_ACTIVE && b->state != MAG_REFRESH && b->state != MAG_SUSPECT)
+		return false;
+	return path->link.usable && !s->leaving;
+}
+
+static bool any_transmits(const struct session_view *view)
+{
+	for (unsigned int i = 0; i < view->n; i++) {
+		if (view->binding[i].use & BINDING_TX)
+			return true;
+	}
+	return false;
+}
+
+static void use_last_resort(const struct mag *mag, const struct mag_session *s,
+			    struct session_view *view)
+{
+	for (unsigned int i = 0; i < view->n; i++) {
+		struct binding_view *v = &view->binding[i];
+		size_t path = mag->by_bid[v->bid] - (size_t)1;
+
+		if (v->weight != 0 && last_resort(s, &mag->path[path], &s->binding[path]))
+			v->use |= BINDING_TX;
+	}
+}
+
 static struct binding_view *add(struct session_view *view, const struct mag_path_config *config,
 				const struct core_peer *tunnel)
 {
@@ -92,6 +125,8 @@ static void build(const struct mag *mag, const struct mag_session *s, uint64_t n
 			room--;
 		}
 	}
+	if (!any_transmits(view))
+		use_last_resort(mag, s, view);
 }
 
 static bool same(const struct session_view *a, const struct session_view *b)

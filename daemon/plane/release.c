@@ -39,6 +39,12 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool is_ours(const char *name)
+{
+	return starts_with(name, "magpie_") || starts_with(name, ATTACH_PIN_XDP "_") ||
+	       starts_with(name, ATTACH_PIN_TC "_") || starts_with(name, ATTACH_PIN_CLSACT "_");
+}
+
 static int remove_pins(const char *dir)
 {
 	DIR *d = opendir(dir);
@@ -50,8 +56,8 @@ static int remove_pins(const char *dir)
 	while ((e = readdir(d))) {
 		char pin[600];
 
-		if (e->d_name[0] == '.')
-			continue;
+		if (!is_ours(e->d_name))
+			continue; /* the kernel puts files of its own into a new bpffs */
 		snprintf(pin, sizeof(pin), "%s/%s", dir, e->d_name);
 		if (starts_with(e->d_name, ATTACH_PIN_CLSACT "_"))
 			detach_clsact(pin,

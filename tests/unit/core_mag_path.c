@@ -187,12 +187,14 @@ Test(mag_path, recovers_before_the_deregistration,
 }
 
 Test(mag_path, nobody_left,
-     .description = "M21: no TX, no deregistration; refreshed with back-off until expiry")
+     .description =
+	     "M21 PL-25: no deregistration, refreshed with back-off until expiry; the last path "
+	     "goes on carrying packets, because silence may be the anchor's daemon alone")
 {
 	up(1);
 	f.cut[1] = true;
 	flma_alive(&f, 0, false);
-	cr_expect_eq(bed_count_tx(&recorder_view(&f.r, 1)->view), 0);
+	cr_expect_null(recorder_view(&f.r, 1), "nothing changes for packets");
 	flma_run_ms(&f, 280000);
 	cr_expect_str_eq(state(0), "suspect");
 	cr_expect_gt(f.r.n_sent, 5);
@@ -410,10 +412,11 @@ Test(mag_path, removal_that_cannot_be_published,
 
 static void tell_while_publishing(struct recorder *r, const struct session_view *view)
 {
+	(void)r;
 	struct core_time now = flma_time(&f);
 	const struct binding_view *b = bed_binding(view, 1);
 
-	if (b && b->use == BINDING_RX && r->n_view > 0)
+	if (b && b->use == BINDING_RX)
 		mag_path_state(f.mag, &now, 0, true);
 }
 
@@ -422,8 +425,6 @@ Test(mag_path, told_while_publishing,
 {
 	up(2);
 	f.r.watch = tell_while_publishing;
-	f.r.n_view = 0;
-	flma_alive(&f, 1, false);
 	flma_alive(&f, 0, false);
 	cr_expect_eq(use(1), BINDING_RX);
 	cr_expect_eq(mag_next_ns(f.mag), 0);
