@@ -42,6 +42,8 @@ static __always_inline int is_on_link(const struct packet *pk)
 {
 	const __u64 src = bpf_be64_to_cpu(pk->src[0]), dst = bpf_be64_to_cpu(pk->dst[0]);
 
+	if (src >> 61 == 1 && dst >> 61 == 1) /* 2000::/3, what nearly all of them are */
+		return 0;
 	if (pk->family == 6)
 		return dst >> 56 == 0xff || dst >> 54 == 0xfe80 >> 6 || src >> 54 == 0xfe80 >> 6 ||
 		       !(src | pk->src[1]) || src >> 56 == 0xff;

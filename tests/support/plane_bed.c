@@ -103,7 +103,7 @@ static void *map_memory(const struct bed *bed, const char *name)
 {
 	const struct bpf_map *map = bpf_object__find_map_by_name(bed->object, name);
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t element = (bpf_map__value_size(map) + 7) / 8 * 8;
+	const size_t element = ((size_t)bpf_map__value_size(map) + 7) / 8 * 8;
 	const size_t size = element * bpf_map__max_entries(map);
 	void *at = mmap(NULL, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_map__fd(map), 0);
