@@ -119,8 +119,8 @@ void lma_note(struct lma *lma, enum core_note_kind kind, const struct lma_sessio
 	lma->port.note(lma->port.ctx, &note);
 }
 
-void lma_note_request(struct lma *lma, enum core_note_kind kind, const struct lma_request *req,
-		      uint8_t status)
+static void note_request(struct lma *lma, enum core_note_kind kind, const struct lma_request *req,
+			 uint8_t status)
 {
 	bool mmb = (req->has & MH_HAS(MMB)) != 0;
 	struct core_note note = {
@@ -201,14 +201,14 @@ void lma_request_init(const struct lma *lma, struct lma_request *req, const stru
 static void end_silent(struct lma *lma, const struct lma_request *req)
 {
 	lma->counters[req->ends]++;
-	lma_note_request(lma, CORE_NOTE_IGNORED, req, 0);
+	note_request(lma, CORE_NOTE_IGNORED, req, 0);
 }
 
 static void end_answered(struct lma *lma, const struct lma_request *req, uint8_t status)
 {
 	if (status >= MH_STATUS_UNSPECIFIED) {
 		lma->counters[CORE_COUNTER_REJECTED]++;
-		lma_note_request(lma, CORE_NOTE_REJECTED, req, status);
+		note_request(lma, CORE_NOTE_REJECTED, req, status);
 	} else {
 		lma->counters[CORE_COUNTER_ACCEPTED]++;
 	}

@@ -124,7 +124,7 @@ const uint64_t *lma_counters(const struct lma *lma); /* [CORE_COUNTER_COUNT] */
 /* PBAs sent by status code, [256]. */
 const uint64_t *lma_statuses(const struct lma *lma);
 
-/* The session as a record, -ENOENT when there is none. */
+/* The session as a record, -ENOENT when there is none. n is 0 while it lingers: nothing to keep. */
 int lma_export(const struct lma *lma, const struct core_time *now, uint32_t session,
 	       struct lma_record *ret_record);
 /*

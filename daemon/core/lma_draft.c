@@ -323,8 +323,12 @@ static void commit(struct lma *lma, struct lma_session *session, bool expired)
 			lma_tunnel_link(lma, session, b);
 	}
 	lma_session_rearm(lma, session);
+}
+
+static void tell_changed(struct lma *lma, uint32_t session)
+{
 	if (lma->port.changed != NULL)
-		lma->port.changed(lma->port.ctx, session->id);
+		lma->port.changed(lma->port.ctx, session);
 }
 
 void lma_draft_drop(struct lma *lma)
@@ -351,11 +355,14 @@ int lma_draft_commit(struct lma *lma, struct lma_session *session)
 	}
 	session->retry_ns = 0;
 	commit(lma, session, false);
+	tell_changed(lma, session->id);
 	return 0;
 }
 
 void lma_draft_force(struct lma *lma, struct lma_session *session, uint64_t now_ns, bool expired)
 {
+	uint16_t bound = lma_set_bound(&session->set);
+
 	trim_drains(&lma->draft.set);
 	/* Only removals and marks are forced; they need no memory but for drains. */
 	if (reserve(lma, session) != 0)
@@ -365,6 +372,9 @@ void lma_draft_force(struct lma *lma, struct lma_session *session, uint64_t now_
 	else
 		session->retry_ns = 0;
 	commit(lma, session, expired);
+	/* Marks and drains are in no record: a path that dies under all sessions costs no write. */
+	if (lma_set_bound(&session->set) != bound)
+		tell_changed(lma, session->id);
 }
 
 int lma_session_close(struct lma *lma, struct lma_session *session, uint64_t now_ns)
@@ -384,7 +394,6 @@ int lma_session_close(struct lma *lma, struct lma_session *session, uint64_t now
 	}
 	lma_note(lma, CORE_NOTE_SESSION_DOWN, session, NULL);
 	lma_session_end(lma, session, now_ns);
-	if (lma->port.changed != NULL)
-		lma->port.changed(lma->port.ctx, id);
+	tell_changed(lma, id);
 	return 0;
 }

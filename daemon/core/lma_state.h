@@ -270,7 +270,6 @@ struct lma_request {
 
 /* lma_table.c */
 struct lma_node *lma_node_find(const struct lma *lma, const struct mh_id *id);
-struct lma_node *lma_node_get(struct lma *lma, const struct mh_id *id); /* NULL: no memory */
 /* Frees the node when nothing holds it. */
 void lma_node_put(struct lma *lma, struct lma_node *node);
 /* Drops what it waits for and remembers; frees it if no session is left. */
@@ -404,7 +403,5 @@ void lma_request_init(const struct lma *lma, struct lma_request *req, const stru
 /* binding NULL: of the session as such. */
 void lma_note(struct lma *lma, enum core_note_kind kind, const struct lma_session *session,
 	      const struct lma_binding *binding);
-void lma_note_request(struct lma *lma, enum core_note_kind kind, const struct lma_request *req,
-		      uint8_t status);
 
 #endif

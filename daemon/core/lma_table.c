@@ -37,7 +37,8 @@ struct lma_node *lma_node_find(const struct lma *lma, const struct mh_id *id)
 	return node;
 }
 
-struct lma_node *lma_node_get(struct lma *lma, const struct mh_id *id)
+/* NULL: no memory */
+static struct lma_node *node_get(struct lma *lma, const struct mh_id *id)
 {
 	struct lma_node *node = lma_node_find(lma, id);
 
@@ -278,7 +279,7 @@ int lma_session_new(struct lma *lma, const struct mh_id *mn_id, const struct ip_
 		    uint8_t n_prefix, struct lma_session **ret_session)
 {
 	struct lma_session *session;
-	struct lma_node *node = lma_node_get(lma, mn_id);
+	struct lma_node *node = node_get(lma, mn_id);
 	size_t size = sizeof(*session) + n_prefix * sizeof(struct pool_prefix *);
 
 	if (node == NULL)

@@ -92,6 +92,8 @@ Test(lma_states, L03_multipath_off,
 	cr_expect(last_pba(&bed)->has & MH_HAS(MMB));
 	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 0);
 	cr_expect_eq(bed.r.n_view, 0);
+	cr_expect_eq(lma_statuses(bed.lma)[180], 1);
+	cr_expect_eq(counter(&bed, CORE_COUNTER_REJECTED), 1);
 }
 
 Test(lma_states, L04_second_binding,
@@ -447,6 +449,7 @@ Test(lma_states, L15_suspect,
 	path(&bed, GREEN, false);
 	cr_expect_str_eq(tx_of(&bed, MN1), "1", "least recently failed");
 	cr_expect_eq(recorder_notes(&bed.r, CORE_NOTE_PATH_DOWN), 3);
+	cr_expect_eq(bed.r.n_changed, 3, "nothing to store");
 	path(&bed, GREEN, false);
 	cr_expect_eq(recorder_notes(&bed.r, CORE_NOTE_PATH_DOWN), 3, "told once");
 }
