@@ -1,235 +1,296 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Our gateway and our anchor with nothing between them but the codec, in virtual time: neither is a
- * script here, so what one side means and the other understands must be the same.
+ * Our gateway and our anchor face to face: every message goes through the codec, both views must
+ * agree on the paths in the end. Virtual time, a network with delay, loss and cuts.
  */
 #include <criterion/criterion.h>
-#include <string.h>
 
-#include "core/mag.h"
-#include "tests/support/lma_bed.h"
+#include <stdlib.h>
 
-static struct lma_bed bed; /* the anchor's side; its time is the time */
-static struct recorder gateway;
-static struct mag *mag;
-static size_t to_anchor; /* messages carried so far */
-static size_t to_gateway;
-static bool red_cut; /* nothing passes by RED */
+#include "core/lma.h"
+#include "tests/support/flma.h"
 
-static const struct mag_path_config paths[2] = {
-	{.name = "RED", .bid = 1, .label = LABEL_RED, .att = 4, .weight = 1},
-	{.name = "BLUE", .bid = 2, .label = LABEL_BLUE, .att = 5, .weight = 1},
+#define QUEUE 1024
+#define PATHS 4
+
+struct packet {
+	uint64_t deliver_ns;
+	bool to_anchor;
+	struct core_peer peer; /* as the receiver sees it */
+	int len;
+	uint8_t octets[MH_MAX];
 };
 
-static bool cut(const struct core_peer *peer)
-{
-	struct ip_addr red = bed_addr(RED);
+static struct recorder rm;
+static struct recorder rl;
+static struct mag *mag;
+static struct lma *lma;
+static struct lma_pool pool;
+static struct mag_config config;
+static struct mag_path_config path[PATHS];
+static struct mag_node_config node;
+static struct packet queue[QUEUE];
+static size_t n_queue;
+static uint64_t now_ns;
+static uint64_t delay_ns[PATHS];
+static bool cut[PATHS];
+static uint64_t dice;
+static unsigned int loss_percent;
 
-	return red_cut && (ip_equal(&peer->local, &red) || ip_equal(&peer->remote, &red));
+static size_t path_of(const struct ip_addr *a)
+{
+	return a->b[7] - (size_t)1;
 }
 
-/* Through octets, as on the wire; the other end sees the addresses the other way round. */
-static bool carry(const struct bed_sent *sent, struct core_peer *ret_from,
-		  struct mh_message *ret_msg)
+static bool lost(size_t i)
 {
-	uint8_t octets[MH_MAX];
-	int len = mh_encode(&sent->msg, octets, sizeof(octets));
-
-	cr_assert_gt(len, 0);
-	cr_assert_eq(mh_decode(octets, (size_t)len, ret_msg), MH_FAULT_NONE);
-	*ret_from = (struct core_peer){.local = sent->peer.remote, .remote = sent->peer.local};
-	return !cut(&sent->peer);
+	dice = dice * UINT64_C(6364136223846793005) + 1;
+	return cut[i] || (dice >> 33) % 100 < loss_percent;
 }
 
-static void exchange(void)
+static void transmit(const struct bed_sent *sent, bool to_anchor)
 {
-	struct core_time now = bed_now(&bed);
-	struct core_peer from;
+	const struct ip_addr *wan = to_anchor ? &sent->peer.local : &sent->peer.remote;
+	struct packet *p = &queue[n_queue];
+	size_t i = path_of(wan);
+
+	if (lost(i))
+		return;
+	cr_assert_lt(n_queue, QUEUE);
+	p->deliver_ns = now_ns + delay_ns[i];
+	p->to_anchor = to_anchor;
+	p->peer.local = sent->peer.remote;
+	p->peer.remote = sent->peer.local;
+	p->peer.ifindex = to_anchor ? 1 : (uint32_t)i + 1;
+	p->len = mh_encode(&sent->msg, p->octets, sizeof(p->octets));
+	cr_assert_gt(p->len, 0);
+	n_queue++;
+}
+
+static void collect(void)
+{
+	for (size_t k = 0; k < rm.n_sent; k++)
+		transmit(&rm.sent[k], true);
+	for (size_t k = 0; k < rl.n_sent; k++)
+		transmit(&rl.sent[k], false);
+	free(rm.sent);
+	free(rl.sent);
+	rm.sent = rl.sent = NULL;
+	rm.n_sent = rl.n_sent = 0;
+}
+
+static size_t first(void)
+{
+	size_t best = 0;
+
+	for (size_t k = 1; k < n_queue; k++)
+		if (queue[k].deliver_ns < queue[best].deliver_ns)
+			best = k;
+	return best;
+}
+
+static void deliver(size_t k)
+{
+	struct packet p = queue[k];
+	struct core_time now = bed_time(now_ns);
 	struct mh_message msg;
 
-	while (to_anchor < gateway.n_sent || to_gateway < bed.r.n_sent) {
-		if (to_anchor < gateway.n_sent) {
-			struct bed_sent sent = gateway.sent[to_anchor++];
-
-			if (carry(&sent, &from, &msg))
-				lma_receive(bed.lma, &now, &from, &msg);
-		} else {
-			struct bed_sent sent = bed.r.sent[to_gateway++];
-
-			if (carry(&sent, &from, &msg))
-				mag_receive(mag, &now, &from, &msg);
-		}
-		cr_assert_lt(gateway.n_sent, 1000, "a storm");
-	}
+	queue[k] = queue[--n_queue];
+	cr_assert_eq(mh_decode(p.octets, (size_t)p.len, &msg), MH_FAULT_NONE);
+	if (p.to_anchor)
+		lma_receive(lma, &now, &p.peer, &msg);
+	else
+		mag_receive(mag, &now, &p.peer, &msg);
 }
 
-static void run(uint64_t ns)
+static void run_ms(uint64_t ms)
 {
-	uint64_t until = bed.now + ns;
+	uint64_t until = now_ns + ms * BED_MS;
 
 	for (;;) {
-		uint64_t mine = mag_next_ns(mag);
-		uint64_t next = lma_next_ns(bed.lma);
+		uint64_t m = mag_next_ns(mag);
+		uint64_t l = lma_next_ns(lma);
+		uint64_t q = n_queue ? queue[first()].deliver_ns : CORE_NEVER;
+		uint64_t next = m < l ? m : l;
 		struct core_time now;
 
-		next = mine < next ? mine : next;
+		next = q < next ? q : next;
 		if (next > until)
 			break;
-		bed.now = next > bed.now ? next : bed.now;
-		now = bed_now(&bed);
-		mag_tick(mag, &now);
-		lma_tick(bed.lma, &now);
-		exchange();
+		now_ns = next > now_ns ? next : now_ns;
+		now = bed_time(now_ns);
+		if (next == q) {
+			deliver(first());
+		} else {
+			mag_tick(mag, &now);
+			lma_tick(lma, &now);
+		}
+		collect();
 	}
-	bed.now = until;
+	now_ns = until;
 }
 
-static void link_up(size_t index, const char *address)
+static void links(void)
 {
-	struct core_time now = bed_now(&bed);
-	struct mag_link link = {.usable = true, .address = bed_addr(address)};
+	for (size_t i = 0; i < PATHS; i++) {
+		struct mag_link link = flma_link(i);
+		struct core_time now = bed_time(now_ns);
 
-	link.ifindex = (uint32_t)(2 + index);
-	mag_link(mag, &now, index, &link);
-	exchange();
+		mag_link(mag, &now, i, &link);
+		collect();
+	}
 }
 
-static void open_pair(void)
+static void alive(size_t i, bool up)
 {
-	struct mag_node_config node = {.mn_id = bed_id(MN1), .att = 1};
-	struct mag_config config = {
-		.mag_id = bed_id(MAG1),
-		.lma = bed_addr(LMAA),
-		.path = paths,
-		.n_path = 2,
-		.node = &node,
-		.n_node = 1,
+	struct mag_link link = flma_link(i);
+	struct core_time now = bed_time(now_ns);
+	struct ip_addr anchor = config.lma;
+
+	mag_path_state(mag, &now, i, up);
+	lma_path_state(lma, &now, &anchor, &link.address, up);
+	collect();
+}
+
+/* Both ends have exactly these paths to send by, with mirrored addresses. */
+static void expect_paths(unsigned int n)
+{
+	const struct bed_view *a = recorder_view(&rm, 1);
+	const struct bed_view *b = recorder_view(&rl, 1);
+
+	cr_assert(a && b);
+	cr_expect_eq(bed_count_tx(&a->view), n);
+	cr_expect_eq(bed_count_tx(&b->view), n);
+	cr_expect(ip_prefix_equal(&a->view.prefix[0], &b->view.prefix[0]));
+	for (uint16_t k = 0; k < a->view.n; k++) {
+		const struct binding_view *mine = &a->view.binding[k];
+		const struct binding_view *theirs = bed_binding(&b->view, mine->bid);
+
+		if (!(mine->use & BINDING_TX))
+			continue;
+		cr_assert(theirs, "BID %u is unknown at the anchor", mine->bid);
+		cr_expect(theirs->use & BINDING_TX);
+		cr_expect_eq(theirs->label, mine->label);
+		cr_expect(ip_equal(&theirs->remote, &mine->local));
+		cr_expect(ip_equal(&theirs->local, &mine->remote));
+	}
+}
+
+static void setup(void)
+{
+	struct lma_config lc = {
+		.pool = &pool,
+		.n_pool = 1,
 		.multipath = true,
-		.lifetime_s = 300,
-		.discovery_wait_ms = 3000,
-		.retry_first_ms = 1000,
-		.retry_max_ms = 32000,
-		.path_retry_ms = 5000,
-		.discovery_tries = 3,
-		.suspect_ms = 3000,
+		.max_sessions = 10,
+		.max_bindings = 254,
+		.max_lifetime_s = 300,
+		.timestamp_window_ms = 300,
+		.min_delay_before_delete_ms = 10000,
+		.max_delay_before_assign_ms = 1500,
 		.drain_ms = 2000,
-		.bulk_every = 3,
-		.multipath_hold_s = 3600,
-		.reject_hold_ms = 32000,
+		.prefix_rest_s = 60,
 	};
 
-	lma_bed_open(&bed);
-	recorder_init(&gateway);
-	cr_assert_eq(mag_new(&config, &gateway.port, &mag), 0);
+	recorder_init(&rm);
+	recorder_init(&rl);
+	pool = (struct lma_pool){.range = bed_prefix("2001:db8:100::/48"), .length = 64};
+	flma_config(&config, path, PATHS, &node);
+	now_ns = 1000 * BED_SEC;
+	dice = 1;
+	for (size_t i = 0; i < PATHS; i++)
+		delay_ns[i] = (5 + 20 * (PATHS - i)) * BED_MS;
+	cr_assert_eq(lma_new(&lc, &rl.port, &lma), 0);
+	cr_assert_eq(mag_new(&config, &rm.port, &mag), 0);
 }
 
-static void close_pair(void)
+static void teardown(void)
 {
 	mag_free(mag);
-	recorder_free(&gateway);
-	lma_bed_close(&bed);
+	lma_free(lma);
+	recorder_free(&rm);
+	recorder_free(&rl);
 }
 
-TestSuite(pair, .init = open_pair, .fini = close_pair);
+TestSuite(pair, .init = setup, .fini = teardown);
 
-static void start(void)
+Test(pair, registers_and_stays, .description = "MP-CF-01..08 M13 L6: figure 2, then a day")
 {
-	link_up(0, RED);
-	link_up(1, BLUE);
-	run(5 * BED_SEC);
+	links();
+	run_ms(1000);
+	expect_paths(PATHS);
+	run_ms(86400000);
+	expect_paths(PATHS);
+	cr_expect_eq(recorder_notes(&rl, CORE_NOTE_BINDING_EXPIRED), 0);
+	cr_expect_eq(recorder_notes(&rl, CORE_NOTE_REJECTED), 0);
 }
 
-Test(pair, two_paths,
-     .description =
-	     "MP-CF-05..10: discovery by one, then both; kept up for an hour without a reject")
+Test(pair, all_at_once,
+     .description = "MP-SIG-23 MP-SIG-26: concurrent first PBUs that overtake each other")
 {
-	start();
-	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
-	run(3600 * BED_SEC);
-	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
-	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 1);
-	cr_expect_eq(counter(&bed, CORE_COUNTER_REJECTED), 0);
-	cr_expect_eq(mag_counters(mag)[CORE_COUNTER_ACCEPTED], bed.r.n_sent);
+	mag_free(mag);
+	config.capability_known = true;
+	cr_assert_eq(mag_new(&config, &rm.port, &mag), 0);
+	links();
+	run_ms(2000);
+	expect_paths(PATHS);
 }
 
-Test(pair, dead_path,
-     .description = "D7 MP-SIG-30: a cut path is deregistered through the other and comes back")
+Test(pair, silent_loss_and_return, .description = "M18 M20 L15 3.4: red down silent, and back")
+{
+	links();
+	run_ms(1000);
+	cut[0] = true;
+	alive(0, false);
+	expect_paths(PATHS - 1);
+	run_ms(60000);
+	expect_paths(PATHS - 1);
+	cut[0] = false;
+	run_ms(5300);
+	alive(0, true);
+	run_ms(1000);
+	expect_paths(PATHS);
+}
+
+Test(pair, gateway_restarts, .description = "M29 3.4 MAG restart: O=1, then all again, same prefix")
+{
+	struct ip_prefix prefix;
+
+	links();
+	run_ms(1000);
+	prefix = recorder_view(&rm, 1)->view.prefix[0];
+	mag_free(mag);
+	recorder_clear(&rm);
+	cr_assert_eq(mag_new(&config, &rm.port, &mag), 0);
+	run_ms(10);
+	links();
+	run_ms(1000);
+	expect_paths(PATHS);
+	cr_expect(ip_prefix_equal(&recorder_view(&rm, 1)->view.prefix[0], &prefix));
+}
+
+Test(pair, release, .description = "M30 L11: both ends are empty, at once and after the wait")
 {
 	struct core_time now;
 
-	start();
-	run(10 * BED_SEC);
-	red_cut = true;
-	now = bed_now(&bed);
-	mag_path_state(mag, &now, 0, false);
-	exchange();
-	run(60 * BED_SEC);
-	cr_expect_str_eq(tx_of(&bed, MN1), "2");
-	red_cut = false;
-	now = bed_now(&bed);
-	mag_path_state(mag, &now, 0, true);
-	exchange();
-	run(60 * BED_SEC);
-	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
-}
-
-Test(pair, new_address, .description = "L7: the same BID by another address")
-{
-	struct ip_addr green = bed_addr(GREEN);
-
-	start();
-	run(10 * BED_SEC);
-	link_up(0, GREEN);
-	run(BED_SEC);
-	cr_expect(ip_equal(&bed_binding(view_of(&bed, MN1), 1)->remote, &green));
-	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
-}
-
-Test(pair, release, .description = "L11 L13: all deregistered, all answered, nothing left")
-{
-	struct core_time now;
-
-	start();
-	now = bed_now(&bed);
+	links();
+	run_ms(1000);
+	now = bed_time(now_ns);
 	mag_release(mag, &now);
-	exchange();
-	run(3 * BED_SEC);
+	collect();
+	run_ms(200);
 	cr_expect(mag_released(mag));
-	cr_expect_str_eq(session_state_of(&bed, MN1), "linger");
-	run(10 * BED_SEC);
-	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 0);
+	cr_expect_eq(recorder_view(&rl, 1)->view.state, SESSION_LINGER);
+	run_ms(11000);
+	cr_expect_eq(recorder_view(&rl, 1)->view.state, SESSION_NONE);
 }
 
-Test(pair, legacy_anchor, .description = "MP-SIG-13 MP-SIG-14: one plain binding")
+Test(pair, heavy_loss, .description = "half of all messages are lost for an hour; then all is well")
 {
-	bed.config.multipath_legacy = true;
-	lma_bed_reopen(&bed);
-	start();
-	cr_expect_str_eq(session_state_of(&bed, MN1), "single");
-	cr_expect_str_eq(tx_of(&bed, MN1), "0");
-	run(1000 * BED_SEC);
-	cr_expect_str_eq(session_state_of(&bed, MN1), "single");
-}
-
-Test(pair, multipath_refused, .description = "D25 MP-SIG-18: 180, then at once service by one path")
-{
-	bed.config.multipath = false;
-	lma_bed_reopen(&bed);
-	start();
-	cr_expect_str_eq(session_state_of(&bed, MN1), "single");
-	cr_expect_eq(lma_statuses(bed.lma)[MH_STATUS_NO_MULTIPATH], 1);
-	run(1000 * BED_SEC);
-	cr_expect_eq(lma_statuses(bed.lma)[MH_STATUS_NO_MULTIPATH], 1, "held for an hour");
-}
-
-Test(pair, anchor_forgets,
-     .description = "L18 MP-MMB-26: without records the gateway builds the session anew within "
-		    "three refreshes")
-{
-	start();
-	lma_bed_reopen(&bed);
-	to_gateway = 0;
-	run(900 * BED_SEC);
-	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
-	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 1);
+	loss_percent = 50;
+	links();
+	run_ms(3600000);
+	loss_percent = 0;
+	run_ms(500000);
+	expect_paths(PATHS);
 }
