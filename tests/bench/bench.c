@@ -17,19 +17,14 @@
 
 #include <bpf/bpf.h>
 
-#include "tests/support/plane_bed.h"
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-conversion" /* generated code */
+#include "tests/support/plane_rig.h"
 #include "skel/floor.skel.h"
-#pragma GCC diagnostic pop
 
 #define MAX_SESSIONS 100000U
 #define PATHS	     512U
 #define REPEAT	     400000
 #define ROUNDS	     7
 #define BATCH	     64
-	74 /* of the encapsulated-to-be frames, Ethernet included: 12 octets of payload \
-	    */
 
 enum direction { ENCAP, DECAP };
 
@@ -72,7 +67,7 @@ static void path_addr(char text[64], uint32_t number, uint32_t binding)
 	snprintf(text, 64, "fd00:a:%x:%x::%x", number >> 16, number & 0xffff, binding);
 }
 
-static void fill_sessions(struct bed *bed)
+static void fill_sessions(struct rig *rig)
 {
 	char pcoa[64];
 	uint32_t i, b;
@@ -80,17 +75,17 @@ static void fill_sessions(struct bed *bed)
 	for (i = 0; i < PATHS; i++)
 		for (b = 1; b <= 2; b++) {
 			path_addr(pcoa, i, b);
-			bed_path(bed, 1 + 2 * i + (b - 1), "fd00:f::1", pcoa, 1460);
+			rig_path(rig, 1 + 2 * i + (b - 1), "fd00:f::1", pcoa, 1460);
 		}
 	for (i = 1; i <= MAX_SESSIONS; i++) {
-		bed->slots[i] = i;
+		rig->slots[i] = i;
 		for (b = 1; b <= 2; b++)
-			bed_bind(bed, i, 1 + 2 * ((i - 1) % PATHS) + (b - 1), (uint8_t)b,
+			rig_bind(rig, i, 1 + 2 * ((i - 1) % PATHS) + (b - 1), (uint8_t)b,
 				 b == 1 ? RED : BLUE, 1);
 	}
 }
 
-static void fill_policy(const struct bed *bed)
+static void fill_policy(const struct rig *rig)
 {
 	struct magpie_rule rule = {.fields = MAGPIE_RULE_PROTO | MAGPIE_RULE_DPORT, .proto = 6};
 	uint16_t i;
@@ -98,26 +93,26 @@ static void fill_policy(const struct bed *bed)
 	for (i = 0; i < 16; i++) { /* none matches: the whole list is walked */
 		rule.dport_first = rule.dport_last = (uint16_t)(8000 + i);
 		rule.proto = i % 2 ? 6 : 17;
-		bed_put(bed, "magpie_rule", &(uint32_t){i}, &rule);
+		rig_put(rig, "magpie_rule", &(uint32_t){i}, &rule);
 	}
 }
 
-static void build_scene(struct bed *bed, struct floor *floor)
+static void build_scene(struct rig *rig, struct floor *floor)
 {
-	struct magpie_pool *pool = bed->config->pool;
+	struct magpie_pool *pool = rig->config->pool;
 	const uint32_t zero = 0;
 
-	bed_scene(bed, MAGPIE_ROLE_LMA);
-	bed_scene_reset(bed);
-	bed_scene(bed, MAGPIE_ROLE_LMA);
-	memset(pool, 0, sizeof(bed->config->pool));
-	memset(bed->session, 0, 4 * sizeof(*bed->session));
+	rig_scene(rig, MAGPIE_ROLE_LMA);
+	rig_scene_reset(rig);
+	rig_scene(rig, MAGPIE_ROLE_LMA);
+	memset(pool, 0, sizeof(rig->config->pool));
+	memset(rig->session, 0, 4 * sizeof(*rig->session));
 	pool->base_hi = 0x20010db8ULL << 32;
 	pool->mask_hi = ~0ULL << 32;
 	pool->slots = MAX_SESSIONS + 1;
-	fill_sessions(bed);
-	fill_policy(bed);
-	if (bpf_map_update_elem(bpf_map__fd(floor->maps.outer), &zero, bed->path[1].outer[0].hdr,
+	fill_sessions(rig);
+	fill_policy(rig);
+	if (bpf_map_update_elem(bpf_map__fd(floor->maps.outer), &zero, rig->path[1].outer[0].hdr,
 				BPF_ANY))
 		die("outer template");
 	floor->data->paths = PATHS;
@@ -136,7 +131,7 @@ static void build_frame(struct floor *floor, enum direction direction, struct fr
 	frame_ip(frame, direction == DECAP ? &up : &down);
 	if (direction == DECAP)
 		frame_ip(frame, &outer);
-	frame_eth(frame, bed_gateway_mac, bed_host_mac, 0x86dd);
+	frame_eth(frame, rig_gateway_mac, rig_host_mac, 0x86dd);
 	if (bpf_map_update_elem(bpf_map__fd(floor->maps.frame), &zero, frame_octets(frame),
 				BPF_ANY))
 		die("frame template");
@@ -155,14 +150,14 @@ static void attach(const char *device, int program)
 }
 
 /* ns per packet; every one of them must have come through, or the figure is of something else. */
-static double run(const struct bed *bed, struct floor *floor, int program, enum direction direction,
+static double run(const struct rig *rig, struct floor *floor, int program, enum direction direction,
 		  const struct frame *frame)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .repeat = REPEAT, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
 	attach(direction == ENCAP ? "in0" : "out0", program);
 	floor->bss->entry = if_nametoindex(direction == ENCAP ? "in1" : "out1");
-	floor->bss->target = direction == ENCAP ? bed->outside : bed->inside;
+	floor->bss->target = direction == ENCAP ? rig->outside : rig->inside;
 	floor->bss->arrived = 0;
 	opts.data_in = frame_octets(frame);
 	opts.data_size_in = (uint32_t)frame->len;
@@ -176,7 +171,7 @@ static double run(const struct bed *bed, struct floor *floor, int program, enum 
 	return opts.duration;
 }
 
-static void measure(struct bed *bed, struct floor *floor, struct subject *subjects, size_t load)
+static void measure(struct rig *rig, struct floor *floor, struct subject *subjects, size_t load)
 {
 	const int order[2][3] = {{BARE, FLOOR_ENCAP, MAGPIE}, {BARE, FLOOR_DECAP, MAGPIE}};
 	struct frame frame;
@@ -185,13 +180,13 @@ static void measure(struct bed *bed, struct floor *floor, struct subject *subjec
 
 	floor->data->sessions = loads[load].sessions;
 	floor->bss->spread = loads[load].spread;
-	bed->config->rules[0] = loads[load].rules;
+	rig->config->rules[0] = loads[load].rules;
 	for (d = ENCAP; d <= DECAP; d++) {
 		build_frame(floor, d, &frame);
 		for (round = 0; round < ROUNDS; round++)
 			for (i = 0; i < 3; i++) {
 				struct subject *s = &subjects[order[d][i]];
-				const double ns = run(bed, floor, s->program, d, &frame);
+				const double ns = run(rig, floor, s->program, d, &frame);
 
 				if (!s->best[d][load] || ns < s->best[d][load])
 					s->best[d][load] = ns;
@@ -256,7 +251,7 @@ int main(int argc, char **argv)
 {
 	struct subject subjects[SUBJECTS] = {0};
 	struct floor *floor;
-	struct bed *bed;
+	struct rig *rig;
 	cpu_set_t cpu;
 	size_t load;
 
@@ -268,7 +263,7 @@ int main(int argc, char **argv)
 	}
 	if (sched_setaffinity(0, sizeof(cpu), &cpu))
 		die("affinity");
-	bed = bed_open(BED_XDP, MAX_SESSIONS + 1);
+	rig = rig_open(RIG_XDP, MAX_SESSIONS + 1);
 	floor = floor__open_and_load();
 	if (!floor)
 		die("floor");
@@ -277,10 +272,10 @@ int main(int argc, char **argv)
 	subjects[BARE].program = bpf_program__fd(floor->progs.bare_redirect);
 	subjects[FLOOR_ENCAP].program = bpf_program__fd(floor->progs.floor_encap);
 	subjects[FLOOR_DECAP].program = bpf_program__fd(floor->progs.floor_decap);
-	subjects[MAGPIE].program = bed->program;
-	build_scene(bed, floor);
+	subjects[MAGPIE].program = rig->program;
+	build_scene(rig, floor);
 	for (load = 0; load < LOADS; load++)
-		measure(bed, floor, subjects, load);
+		measure(rig, floor, subjects, load);
 	print_table(subjects);
 	write_json(subjects, argv[1]);
 	return 0;

@@ -17,43 +17,43 @@ static void only(struct magpie_class *class, uint8_t label)
 	class->otherwise = MAGPIE_OTHERWISE_DROP;
 }
 
-static void scene(struct bed *bed, enum magpie_role role)
+static void scene(struct rig *rig, enum magpie_role role)
 {
 	struct magpie_class class;
 
-	bed_scene_reset(bed);
-	bed_scene(bed, role);
+	rig_scene_reset(rig);
+	rig_scene(rig, role);
 	only(&class, RED);
-	bed_class(bed, 0, &class);
+	rig_class(rig, 0, &class);
 	only(&class, BLUE);
-	bed_class(bed, 1, &class);
+	rig_class(rig, 1, &class);
 }
 
-static void one_rule(struct bed *bed, const struct magpie_rule *rule)
+static void one_rule(struct rig *rig, const struct magpie_rule *rule)
 {
 	struct magpie_rule copy = *rule;
 
 	copy.class = 1;
-	bed_rule(bed, 0, &copy);
-	bed->config->rules[0] = 1;
+	rig_rule(rig, 0, &copy);
+	rig->config->rules[0] = 1;
 }
 
-static bool sent_blue(struct bed *bed, const struct frame *in)
+static bool sent_blue(struct rig *rig, const struct frame *in)
 {
-	struct bed_result result;
+	struct rig_result result;
 	uint32_t path;
 
-	bed_expect(bed, bed->inside, in, ENCAP, &result);
-	path = bed_path_of(bed, &result);
+	rig_expect(rig, rig->inside, in, ENCAP, &result);
+	path = rig_path_of(rig, &result);
 	cr_assert(path == 1 || path == 2);
 	return path == 2;
 }
 
 /* A packet of the host's flow: up at the MAG, its mirror image down at the LMA. */
-static bool flow_matches(struct bed *bed, int family, uint8_t proto, uint16_t mobile, uint16_t peer,
+static bool flow_matches(struct rig *rig, int family, uint8_t proto, uint16_t mobile, uint16_t peer,
 			 uint8_t tos)
 {
-	const bool up = bed->config->role == MAGPIE_ROLE_MAG;
+	const bool up = rig->config->role == MAGPIE_ROLE_MAG;
 	struct ip_fields ip = up ? plane_up[family == 4] : plane_down[family == 4];
 	struct frame in;
 
@@ -61,28 +61,28 @@ static bool flow_matches(struct bed *bed, int family, uint8_t proto, uint16_t mo
 	ip.tos = tos;
 	plane_udp(&in, &ip, up ? mobile : peer, up ? peer : mobile, 24);
 	plane_ether(&in, family);
-	return sent_blue(bed, &in);
+	return sent_blue(rig, &in);
 }
 
-/* for both hooks and both roles: BODY with bed */
-#define EVERYWHERE(bed)               \
-	struct bed *bed = NULL;       \
+/* for both hooks and both roles: BODY with rig */
+#define EVERYWHERE(rig)               \
+	struct rig *rig = NULL;       \
 	enum magpie_role role_;       \
-	while ((bed = bed_next(bed))) \
+	while ((rig = rig_next(rig))) \
 		for (role_ = MAGPIE_ROLE_MAG; role_ <= MAGPIE_ROLE_LMA; role_++)
 
-static void check_ports(struct bed *bed, const struct magpie_rule *rule, bool peer)
+static void check_ports(struct rig *rig, const struct magpie_rule *rule, bool peer)
 {
 	const uint16_t first = peer ? rule->dport_first : rule->sport_first;
 	const uint16_t last = peer ? rule->dport_last : rule->sport_last;
 	const uint16_t ports[] = {(uint16_t)(first - 1), first, last, (uint16_t)(last + 1)};
 	size_t i;
 
-	one_rule(bed, rule);
+	one_rule(rig, rule);
 	for (i = 0; i < 4; i++) {
 		const bool inside = ports[i] >= first && ports[i] <= last;
 
-		cr_assert_eq(flow_matches(bed, 6, 6, peer ? 9 : ports[i], peer ? ports[i] : 9, 0),
+		cr_assert_eq(flow_matches(rig, 6, 6, peer ? 9 : ports[i], peer ? ports[i] : 9, 0),
 			     inside, "port %u of %u-%u", ports[i], first, last);
 	}
 }
@@ -92,19 +92,19 @@ Test(classify, port_ranges, .description = "TS-01, TS-02, TS-08: ends are inside
 	static const uint16_t ends[][2] = {{443, 443}, {1000, 2000}, {0, 80}, {65000, 65535}};
 	size_t i;
 
-	EVERYWHERE(bed)
+	EVERYWHERE(rig)
 	{
-		scene(bed, role_);
+		scene(rig, role_);
 		for (i = 0; i < 4; i++) {
 			struct magpie_rule rule = {.fields = MAGPIE_RULE_DPORT};
 
 			rule.dport_first = ends[i][0];
 			rule.dport_last = ends[i][1];
-			check_ports(bed, &rule, true);
+			check_ports(rig, &rule, true);
 			rule.fields = MAGPIE_RULE_SPORT;
 			rule.sport_first = ends[i][0];
 			rule.sport_last = ends[i][1];
-			check_ports(bed, &rule, false);
+			check_ports(rig, &rule, false);
 		}
 	}
 }
@@ -116,15 +116,15 @@ Test(classify, port_protocols, .description = "TS-14: ports of TCP, UDP, UDP-Lit
 	static const uint8_t with[] = {6, 17, 136, 132, 33}, without[] = {1, 58, 50, 47, 89};
 	size_t i;
 
-	EVERYWHERE(bed)
+	EVERYWHERE(rig)
 	{
-		scene(bed, role_);
-		one_rule(bed, &rule);
+		scene(rig, role_);
+		one_rule(rig, &rule);
 		for (i = 0; i < 5; i++) {
-			cr_assert(flow_matches(bed, 6, with[i], 9, 53, 0), "%u", with[i]);
-			cr_assert(flow_matches(bed, 4, with[i], 9, 53, 0), "%u", with[i]);
-			cr_assert_not(flow_matches(bed, 6, without[i], 9, 53, 0), "%u", without[i]);
-			cr_assert_not(flow_matches(bed, 4, without[i], 9, 53, 0), "%u", without[i]);
+			cr_assert(flow_matches(rig, 6, with[i], 9, 53, 0), "%u", with[i]);
+			cr_assert(flow_matches(rig, 4, with[i], 9, 53, 0), "%u", with[i]);
+			cr_assert_not(flow_matches(rig, 6, without[i], 9, 53, 0), "%u", without[i]);
+			cr_assert_not(flow_matches(rig, 4, without[i], 9, 53, 0), "%u", without[i]);
 		}
 	}
 }
@@ -135,15 +135,15 @@ Test(classify, dscp, .description = "TS-12: six bits, ECN ignored, ends inside")
 		.fields = MAGPIE_RULE_DSCP, .dscp_first = 40, .dscp_last = 46};
 	unsigned int tos;
 
-	EVERYWHERE(bed)
+	EVERYWHERE(rig)
 	{
-		scene(bed, role_);
-		one_rule(bed, &rule);
+		scene(rig, role_);
+		one_rule(rig, &rule);
 		for (tos = 0; tos < 256; tos++) {
 			const bool inside = tos >> 2 >= 40 && tos >> 2 <= 46;
 
-			cr_assert_eq(flow_matches(bed, 6, 17, 9, 9, (uint8_t)tos), inside);
-			cr_assert_eq(flow_matches(bed, 4, 17, 9, 9, (uint8_t)tos), inside);
+			cr_assert_eq(flow_matches(rig, 6, 17, 9, 9, (uint8_t)tos), inside);
+			cr_assert_eq(flow_matches(rig, 4, 17, 9, 9, (uint8_t)tos), inside);
 		}
 	}
 }
@@ -161,18 +161,18 @@ Test(classify, all_fields,
 					.dscp_last = 0};
 	const struct magpie_rule none = {.fields = 0};
 
-	EVERYWHERE(bed)
+	EVERYWHERE(rig)
 	{
-		scene(bed, role_);
-		one_rule(bed, &all);
-		cr_assert(flow_matches(bed, 6, 6, 9, 80, 0));
-		cr_assert_not(flow_matches(bed, 4, 6, 9, 80, 0));
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 80, 0));
-		cr_assert_not(flow_matches(bed, 6, 6, 80, 9, 0));
-		cr_assert_not(flow_matches(bed, 6, 6, 9, 80, 4));
-		one_rule(bed, &none);
-		cr_assert(flow_matches(bed, 6, 6, 9, 80, 0));
-		cr_assert(flow_matches(bed, 4, 132, 1, 1, 9));
+		scene(rig, role_);
+		one_rule(rig, &all);
+		cr_assert(flow_matches(rig, 6, 6, 9, 80, 0));
+		cr_assert_not(flow_matches(rig, 4, 6, 9, 80, 0));
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 80, 0));
+		cr_assert_not(flow_matches(rig, 6, 6, 80, 9, 0));
+		cr_assert_not(flow_matches(rig, 6, 6, 9, 80, 4));
+		one_rule(rig, &none);
+		cr_assert(flow_matches(rig, 6, 6, 9, 80, 0));
+		cr_assert(flow_matches(rig, 4, 132, 1, 1, 9));
 	}
 }
 
@@ -191,61 +191,61 @@ static void prefix(const char *addr, unsigned int length, __u64 ret_net[2], __u6
 Test(classify, addresses,
      .description = "mobile side is source, correspondent destination, both ways")
 {
-	EVERYWHERE(bed)
+	EVERYWHERE(rig)
 	{
 		struct magpie_rule rule = {.fields = MAGPIE_RULE_DST};
 
-		scene(bed, role_);
+		scene(rig, role_);
 		prefix("2001:db8:c::", 48, rule.dst_be, rule.dst_mask_be);
-		one_rule(bed, &rule);
-		cr_assert(flow_matches(bed, 6, 17, 9, 9, 0));
-		cr_assert_not(flow_matches(bed, 4, 17, 9, 9, 0));
+		one_rule(rig, &rule);
+		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
+		cr_assert_not(flow_matches(rig, 4, 17, 9, 9, 0));
 		prefix("203.0.113.7", 128, rule.dst_be, rule.dst_mask_be);
-		one_rule(bed, &rule);
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 9, 0));
-		cr_assert(flow_matches(bed, 4, 17, 9, 9, 0));
+		one_rule(rig, &rule);
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 9, 0));
+		cr_assert(flow_matches(rig, 4, 17, 9, 9, 0));
 		prefix("2001:db8:c::6", 128, rule.dst_be, rule.dst_mask_be);
-		one_rule(bed, &rule);
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 9, 0));
+		one_rule(rig, &rule);
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 9, 0));
 		rule.fields = MAGPIE_RULE_SRC;
 		prefix("2001:db8:1:1::4", 127, rule.src_be, rule.src_mask_be);
-		one_rule(bed, &rule);
-		cr_assert(flow_matches(bed, 6, 17, 9, 9, 0));
+		one_rule(rig, &rule);
+		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
 		prefix("2001:db8:1:1::6", 127, rule.src_be, rule.src_mask_be);
-		one_rule(bed, &rule);
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 9, 0));
+		one_rule(rig, &rule);
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 9, 0));
 	}
 }
 
 Test(classify, first_match, .description = "rules in order, to the last of 64, each counted")
 {
 	struct magpie_rule rule = {.fields = MAGPIE_RULE_DPORT};
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 	uint16_t i;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MAGPIE_ROLE_MAG);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MAGPIE_ROLE_MAG);
 		for (i = 0; i < MAGPIE_RULES; i++) {
 			rule.dport_first = rule.dport_last = (uint16_t)(100 + i);
 			rule.class = i % 2;
-			bed_rule(bed, i, &rule);
+			rig_rule(rig, i, &rule);
 		}
 		rule.fields = 0;
-		bed_rule(bed, 10, &rule); /* hides what comes behind */
+		rig_rule(rig, 10, &rule); /* hides what comes behind */
 		rule.fields = MAGPIE_RULE_DPORT;
-		bed->config->rules[0] = 10;
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 111, 0));
-		cr_assert_eq(bed_rule_packets(bed, MAGPIE_RULES), 1);
-		bed->config->rules[0] = MAGPIE_RULES;
-		cr_assert(flow_matches(bed, 6, 17, 9, 163, 0));
-		cr_assert_eq(bed_rule_packets(bed, 10), 1);
+		rig->config->rules[0] = 10;
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 111, 0));
+		cr_assert_eq(rig_rule_packets(rig, MAGPIE_RULES), 1);
+		rig->config->rules[0] = MAGPIE_RULES;
+		cr_assert(flow_matches(rig, 6, 17, 9, 163, 0));
+		cr_assert_eq(rig_rule_packets(rig, 10), 1);
 		rule.dport_first = rule.dport_last = 110;
-		bed_rule(bed, 10, &rule);
+		rig_rule(rig, 10, &rule);
 		for (i = 0; i < MAGPIE_RULES; i++)
 			if (i != 10)
-				cr_assert_eq(flow_matches(bed, 6, 17, 9, (uint16_t)(100 + i), 0),
+				cr_assert_eq(flow_matches(rig, 6, 17, 9, (uint16_t)(100 + i), 0),
 					     i % 2);
-		cr_assert_eq(bed_rule_packets(bed, 63), 1);
+		cr_assert_eq(rig_rule_packets(rig, 63), 1);
 	}
 }
 
@@ -253,20 +253,20 @@ Test(classify, policy_switch, .description = "one word turns to the other half o
 {
 	struct magpie_rule rule = {.fields = 0, .class = 1};
 	struct magpie_class red;
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MAGPIE_ROLE_MAG);
-		one_rule(bed, &rule);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MAGPIE_ROLE_MAG);
+		one_rule(rig, &rule);
 		only(&red, RED);
-		bed_class(bed, MAGPIE_CLASSES + 1, &red);
-		bed_rule(bed, MAGPIE_RULES, &rule);
-		bed->config->rules[1] = 1;
-		cr_assert(flow_matches(bed, 6, 17, 9, 9, 0));
-		bed->config->policy = 1;
-		cr_assert_not(flow_matches(bed, 6, 17, 9, 9, 0));
-		bed->config->policy = 0;
-		cr_assert(flow_matches(bed, 6, 17, 9, 9, 0));
+		rig_class(rig, MAGPIE_CLASSES + 1, &red);
+		rig_rule(rig, MAGPIE_RULES, &rule);
+		rig->config->rules[1] = 1;
+		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
+		rig->config->policy = 1;
+		cr_assert_not(flow_matches(rig, 6, 17, 9, 9, 0));
+		rig->config->policy = 0;
+		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
 	}
 }
 
@@ -278,19 +278,19 @@ Test(classify, extension_headers, .description = "TS-13: skipped; their numbers 
 				   .proto = 17,
 				   .dport_first = 53,
 				   .dport_last = 53};
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 	struct frame in;
 	size_t i;
 	int depth;
 
-	while ((bed = bed_next(bed))) {
+	while ((rig = rig_next(rig))) {
 		for (i = 0; i < 3; i++)
 			for (depth = 1; depth <= 9; depth++) {
 				struct ip_fields ip = plane_up[0];
 				int k;
 
-				scene(bed, MAGPIE_ROLE_MAG);
-				one_rule(bed, &rule);
+				scene(rig, MAGPIE_ROLE_MAG);
+				one_rule(rig, &rule);
 				frame_init(&in, 8);
 				frame_udp(&in, 9, 53);
 				for (k = 0; k < depth; k++) {
@@ -300,12 +300,12 @@ Test(classify, extension_headers, .description = "TS-13: skipped; their numbers 
 				ip.proto = kinds[i];
 				frame_ip(&in, &ip);
 				plane_ether(&in, 6);
-				cr_assert_eq(sent_blue(bed, &in), depth <= 8, "%d", depth);
+				cr_assert_eq(sent_blue(rig, &in), depth <= 8, "%d", depth);
 			}
 		rule.fields = MAGPIE_RULE_PROTO;
 		rule.proto = 43;
-		one_rule(bed, &rule);
-		cr_assert(sent_blue(bed, &in));
+		one_rule(rig, &rule);
+		cr_assert(sent_blue(rig, &in));
 		rule.fields |= MAGPIE_RULE_DPORT;
 		rule.proto = 17;
 	}
@@ -315,19 +315,19 @@ Test(classify, truncated_transport, .description = "TS-17: no ports, no match, n
 {
 	const struct magpie_rule rule = {
 		.fields = MAGPIE_RULE_DPORT, .dport_first = 0, .dport_last = 65535};
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 	struct frame in;
 	size_t f;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MAGPIE_ROLE_MAG);
-		one_rule(bed, &rule);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MAGPIE_ROLE_MAG);
+		one_rule(rig, &rule);
 		for (f = 0; f < 2; f++) {
 			frame_init(&in, 3);
 			frame_ip(&in, &plane_up[f]);
 			plane_ether(&in, plane_up[f].family);
 			frame_pad(&in, 60); /* padding must not pass for ports */
-			cr_assert_not(sent_blue(bed, &in));
+			cr_assert_not(sent_blue(rig, &in));
 		}
 	}
 }
@@ -365,27 +365,27 @@ Test(classify, fragments,
 {
 	const struct magpie_rule port = {
 		.fields = MAGPIE_RULE_DPORT, .dport_first = 53, .dport_last = 53};
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 	struct frame in;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MAGPIE_ROLE_MAG);
-		one_rule(bed, &port);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MAGPIE_ROLE_MAG);
+		one_rule(rig, &port);
 		fragment_v4(&in, 7, 0x00b9);
-		cr_assert_not(sent_blue(bed, &in));
+		cr_assert_not(sent_blue(rig, &in));
 		fragment_v4(&in, 7, 0x2000);
-		cr_assert(sent_blue(bed, &in));
+		cr_assert(sent_blue(rig, &in));
 		fragment_v4(&in, 7, 0x20b9);
-		cr_assert(sent_blue(bed, &in));
+		cr_assert(sent_blue(rig, &in));
 		fragment_v4(&in, 8, 0x00b9);
-		cr_assert_not(sent_blue(bed, &in));
+		cr_assert_not(sent_blue(rig, &in));
 		fragment_v6(&in, 7, 185 << 3);
-		cr_assert_not(sent_blue(bed, &in));
+		cr_assert_not(sent_blue(rig, &in));
 		fragment_v6(&in, 7, 1);
-		cr_assert(sent_blue(bed, &in));
+		cr_assert(sent_blue(rig, &in));
 		fragment_v6(&in, 7, 185 << 3 | 1);
-		cr_assert(sent_blue(bed, &in));
+		cr_assert(sent_blue(rig, &in));
 		fragment_v6(&in, 9, 0); /* atomic */
-		cr_assert(sent_blue(bed, &in));
+		cr_assert(sent_blue(rig, &in));
 	}
 }

@@ -32,11 +32,11 @@ static int open_device(const char *name, int vnet)
 	return fd;
 }
 
-static void attach(const struct bed *bed, const char *device)
+static void attach(const struct rig *rig, const char *device)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(device),
 		    .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1, .prog_fd = bed->program);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1, .prog_fd = rig->program);
 
 	cr_assert_eq(bpf_tc_hook_create(&hook), 0);
 	cr_assert_eq(bpf_tc_attach(&hook, &opts), 0);
@@ -153,12 +153,12 @@ static void receive_all(int fd, int family, const uint8_t mac[6], bool tunnelled
 
 Test(gso, encapsulated, .description = "segments keep their size, every one has a whole header")
 {
-	struct bed *bed = bed_open(BED_TC, 4096);
+	struct rig *rig = rig_open(RIG_TC, 4096);
 	int in, out;
 	size_t f;
 
-	bed_scene(bed, MAGPIE_ROLE_MAG);
-	attach(bed, "in0");
+	rig_scene(rig, MAGPIE_ROLE_MAG);
+	attach(rig, "in0");
 	no_offload("out0");
 	in = open_device("in1", 1);
 	out = open_device("out1", 0);
@@ -167,12 +167,12 @@ Test(gso, encapsulated, .description = "segments keep their size, every one has 
 
 		ip.proto = 6;
 		send_super(in, &ip);
-		receive_all(out, ip.family, bed_router_mac, true);
+		receive_all(out, ip.family, rig_router_mac, true);
 	}
-	cr_assert_eq(bed_reason_packets(bed, MAGPIE_REASON_ENCAP), 2);
+	cr_assert_eq(rig_reason_packets(rig, MAGPIE_REASON_ENCAP), 2);
 	close(in);
 	close(out);
-	bed_close(bed);
+	rig_close(rig);
 }
 
 /*
@@ -181,21 +181,21 @@ Test(gso, encapsulated, .description = "segments keep their size, every one has 
  */
 Test(gso, there_and_back, .description = "a super-packet leaves its tunnel as one, then is cut")
 {
-	struct bed *bed = bed_open(BED_TC, 4096);
+	struct rig *rig = rig_open(RIG_TC, 4096);
 	const uint32_t far = if_nametoindex("out1");
 	const struct magpie_dev dev = {.ifindex = far, .flags = MAGPIE_DEV_OUTSIDE};
 	int in;
 	size_t f;
 
-	bed_scene(bed, MAGPIE_ROLE_MAG);
-	bed_set(bed, 1)->n = 1;
-	bed_path(bed, 4, BED_LMA, BED_PCOA_1, 1460);
-	bed_bind(bed, 2, 4, 2, BLUE, 1);
-	bed_prefix(bed, BED_CN, 128, 2);
-	bed_prefix(bed, BED_CN_V4, 128, 2);
-	bed_put(bed, "magpie_dev", &far, &dev);
-	attach(bed, "in0");
-	attach(bed, "out1");
+	rig_scene(rig, MAGPIE_ROLE_MAG);
+	rig_set(rig, 1)->n = 1;
+	rig_path(rig, 4, RIG_LMA, RIG_PCOA_1, 1460);
+	rig_bind(rig, 2, 4, 2, BLUE, 1);
+	rig_prefix(rig, RIG_CN, 128, 2);
+	rig_prefix(rig, RIG_CN_V4, 128, 2);
+	rig_put(rig, "magpie_dev", &far, &dev);
+	attach(rig, "in0");
+	attach(rig, "out1");
 	no_offload("in0");
 	in = open_device("in1", 1);
 	for (f = 0; f < 2; f++) {
@@ -204,10 +204,10 @@ Test(gso, there_and_back, .description = "a super-packet leaves its tunnel as on
 
 		ip.proto = 6;
 		send_super(in, &ip);
-		receive_all(back, ip.family, bed_next_mac, false);
+		receive_all(back, ip.family, rig_next_mac, false);
 		close(back);
 	}
-	cr_assert_eq(bed_reason_packets(bed, MAGPIE_REASON_DECAP), 2);
+	cr_assert_eq(rig_reason_packets(rig, MAGPIE_REASON_DECAP), 2);
 	close(in);
-	bed_close(bed);
+	rig_close(rig);
 }

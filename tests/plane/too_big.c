@@ -30,8 +30,8 @@ static void answer(struct frame *out, size_t f, const struct frame *in, uint32_t
 	frame_init(out, 0);
 	frame_push(out, quote, f ? 548 : 1232);
 	frame_icmp(out, f ? 3 : 2, f ? 4 : 0, mtu);
-	ip.src = f ? BED_ICMP4 : BED_ICMP6;
-	ip.dst = f ? BED_MN_V4 : BED_MN;
+	ip.src = f ? RIG_ICMP4 : RIG_ICMP6;
+	ip.dst = f ? RIG_MN_V4 : RIG_MN;
 	if (!f) {
 		frame_addr(ip.src, addrs);
 		frame_addr(ip.dst, addrs + 16);
@@ -44,33 +44,33 @@ static void answer(struct frame *out, size_t f, const struct frame *in, uint32_t
 		out->octet[out->start + 3] = (uint8_t)check;
 	}
 	frame_ip(out, &ip);
-	frame_eth(out, bed_host_mac, bed_gateway_mac, f ? 0x0800 : 0x86dd);
+	frame_eth(out, rig_host_mac, rig_gateway_mac, f ? 0x0800 : 0x86dd);
 }
 
-static void scene(struct bed *bed, uint16_t mtu)
+static void scene(struct rig *rig, uint16_t mtu)
 {
-	bed_scene(bed, MAGPIE_ROLE_MAG);
-	bed->path[1].outer[0].mtu = bed->path[2].outer[0].mtu = mtu;
+	rig_scene(rig, MAGPIE_ROLE_MAG);
+	rig->path[1].outer[0].mtu = rig->path[2].outer[0].mtu = mtu;
 }
 
 Test(too_big, answer, .description = "DP-09, DP-10: Packet Too Big, Fragmentation Needed, exact")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in, expected;
 	size_t f;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MTU);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MTU);
 		for (f = 0; f < 2; f++) {
 			sized(&in, f, MTU);
-			bed_expect(bed, bed->inside, &in, ENCAP, &result);
+			rig_expect(rig, rig->inside, &in, ENCAP, &result);
 			sized(&in, f, MTU + 1);
-			bed_expect(bed, bed->inside, &in, TOO_BIG, &result);
+			rig_expect(rig, rig->inside, &in, TOO_BIG, &result);
 			answer(&expected, f, &in, MTU);
 			plane_assert_frame(&result, &expected);
 			sized(&in, f, 3000);
-			bed_expect(bed, bed->inside, &in, TOO_BIG, &result);
+			rig_expect(rig, rig->inside, &in, TOO_BIG, &result);
 			answer(&expected, f, &in, MTU);
 			plane_assert_frame(&result, &expected);
 		}
@@ -79,20 +79,20 @@ Test(too_big, answer, .description = "DP-09, DP-10: Packet Too Big, Fragmentatio
 
 Test(too_big, least, .description = "DP-09: never below 1280, and 1280 octets always go")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in, expected;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, 1000);
+	while ((rig = rig_next(rig))) {
+		scene(rig, 1000);
 		sized(&in, 0, 1280);
-		bed_expect(bed, bed->inside, &in, ENCAP, &result);
+		rig_expect(rig, rig->inside, &in, ENCAP, &result);
 		sized(&in, 0, 1281);
-		bed_expect(bed, bed->inside, &in, TOO_BIG, &result);
+		rig_expect(rig, rig->inside, &in, TOO_BIG, &result);
 		answer(&expected, 0, &in, 1280);
 		plane_assert_frame(&result, &expected);
 		sized(&in, 1, 1001);
-		bed_expect(bed, bed->inside, &in, TOO_BIG, &result);
+		rig_expect(rig, rig->inside, &in, TOO_BIG, &result);
 		answer(&expected, 1, &in, 1000);
 		plane_assert_frame(&result, &expected);
 	}
@@ -100,68 +100,68 @@ Test(too_big, least, .description = "DP-09: never below 1280, and 1280 octets al
 
 Test(too_big, limited, .description = "the answers are limited, the drops are counted")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in;
 	unsigned int i;
 	uint64_t answered;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed, MTU);
+	while ((rig = rig_next(rig))) {
+		scene(rig, MTU);
 		sized(&in, 0, MTU + 1);
 		for (i = 0; i < 2000; i++)
-			bed_run(bed, bed->inside, &in, &result);
-		answered = bed_reason_packets(bed, MAGPIE_REASON_TOO_BIG);
+			rig_run(rig, rig->inside, &in, &result);
+		answered = rig_reason_packets(rig, MAGPIE_REASON_TOO_BIG);
 		cr_assert_geq(answered, 100);
 		cr_assert_lt(answered, 1000);
-		cr_assert_eq(answered + bed_reason_packets(bed, MAGPIE_REASON_TOO_BIG_LIMITED),
+		cr_assert_eq(answered + rig_reason_packets(rig, MAGPIE_REASON_TOO_BIG_LIMITED),
 			     2000);
 	}
 }
 
 Test(too_big, silent, .description = "no answer to errors, later fragments, or without an address")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in;
 
-	while ((bed = bed_next(bed))) {
+	while ((rig = rig_next(rig))) {
 		struct ip_fields ip = plane_up[0];
 
-		scene(bed, MTU);
+		scene(rig, MTU);
 		frame_init(&in, 1400);
 		frame_icmp(&in, 1, 0, 0);
 		ip.proto = 58;
 		frame_ip(&in, &ip);
 		plane_ether(&in, 6);
-		bed_expect(bed, bed->inside, &in, TOO_BIG_LIMITED, &result);
+		rig_expect(rig, rig->inside, &in, TOO_BIG_LIMITED, &result);
 		ip = plane_up[1];
 		ip.frag = 0x2010;
 		plane_plain(&in, &ip, 1400);
-		bed_expect(bed, bed->inside, &in, TOO_BIG_LIMITED, &result);
-		memset(bed->config->icmp_source6, 0, 16);
-		memset(bed->config->icmp_source4, 0, 4);
+		rig_expect(rig, rig->inside, &in, TOO_BIG_LIMITED, &result);
+		memset(rig->config->icmp_source6, 0, 16);
+		memset(rig->config->icmp_source4, 0, 4);
 		sized(&in, 0, MTU + 1);
-		bed_expect(bed, bed->inside, &in, TOO_BIG_LIMITED, &result);
+		rig_expect(rig, rig->inside, &in, TOO_BIG_LIMITED, &result);
 		sized(&in, 1, MTU + 1);
-		bed_expect(bed, bed->inside, &in, TOO_BIG, &result); /* from 192.0.0.8 */
+		rig_expect(rig, rig->inside, &in, TOO_BIG, &result); /* from 192.0.0.8 */
 		cr_assert_arr_eq(frame_octets(&result.out) + 26, ((uint8_t[]){192, 0, 0, 8}), 4);
 	}
 }
 
 Test(too_big, hairpin, .description = "between mobile nodes the stack answers into the tunnel")
 {
-	const struct ip_fields ip = {.family = 6, .src = BED_MN, .dst = BED_MN_2, .proto = 17};
-	struct bed *bed = NULL;
-	struct bed_result result;
+	const struct ip_fields ip = {.family = 6, .src = RIG_MN, .dst = RIG_MN_2, .proto = 17};
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in, expected;
 
-	while ((bed = bed_next(bed))) {
-		bed_scene(bed, MAGPIE_ROLE_LMA);
-		bed->path[3].outer[0].mtu = 1300;
+	while ((rig = rig_next(rig))) {
+		rig_scene(rig, MAGPIE_ROLE_LMA);
+		rig->path[3].outer[0].mtu = 1300;
 		plane_udp(&in, &ip, 4000, 53, 1300);
-		plane_arriving(&in, bed, 1, 6, 0);
-		bed_expect(bed, bed->outside, &in, TO_STACK, &result);
+		plane_arriving(&in, rig, 1, 6, 0);
+		rig_expect(rig, rig->outside, &in, TO_STACK, &result);
 		plane_plain(&expected, &ip, 1300);
 		plane_assert_frame(&result, &expected);
 	}

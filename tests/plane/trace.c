@@ -5,34 +5,34 @@
 
 #include "tests/support/plane_frames.h"
 
-static void scene(struct bed *bed)
+static void scene(struct rig *rig)
 {
 	const struct magpie_rule dns = {
 		.fields = MAGPIE_RULE_DPORT, .class = 1, .dport_first = 53, .dport_last = 53};
 	struct magpie_class class = {.otherwise = MAGPIE_OTHERWISE_DROP};
 
-	bed_scene(bed, MAGPIE_ROLE_MAG);
+	rig_scene(rig, MAGPIE_ROLE_MAG);
 	class.rank[BLUE] = 1;
 	class.rank[RED] = 2;
 	class.weight[RED] = class.weight[BLUE] = 1;
-	bed_rule(bed, 3, &dns);
-	bed->config->rules[0] = 4;
-	bed_class(bed, 1, &class);
-	bed_rule(bed, 0, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
-	bed_rule(bed, 1, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
-	bed_rule(bed, 2, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
+	rig_rule(rig, 3, &dns);
+	rig->config->rules[0] = 4;
+	rig_class(rig, 1, &class);
+	rig_rule(rig, 0, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
+	rig_rule(rig, 1, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
+	rig_rule(rig, 2, &(struct magpie_rule){.fields = MAGPIE_RULE_PROTO, .proto = 99});
 }
 
 Test(trace, answer, .description = "PL-03: reason, rule, class, tier, session, path and BID")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed);
+	while ((rig = rig_next(rig))) {
+		scene(rig);
 		plane_plain(&in, &plane_up[0], 24);
-		bed_trace(bed, bed->inside, &in, 0, &result);
+		rig_trace(rig, rig->inside, &in, 0, &result);
 		cr_assert_eq(result.trace.reason, MAGPIE_REASON_ENCAP);
 		cr_assert_eq(result.trace.rule, 3);
 		cr_assert_eq(result.trace.class, 1);
@@ -41,86 +41,87 @@ Test(trace, answer, .description = "PL-03: reason, rule, class, tier, session, p
 		cr_assert_eq(result.trace.path, 2);
 		cr_assert_eq(result.trace.bid, 2);
 		cr_assert_eq(result.trace.flags, 0);
-		bed->path[2].alive = 0;
-		bed_trace(bed, bed->inside, &in, 0, &result);
+		rig->path[2].alive = 0;
+		rig_trace(rig, rig->inside, &in, 0, &result);
 		cr_assert_eq(result.trace.tier, 2);
 		cr_assert_eq(result.trace.path, 1);
 		cr_assert_eq(result.trace.flags, MAGPIE_TRACE_DISPLACED);
 		plane_udp(&in, &plane_up[1], 9, 9, 24);
 		plane_ether(&in, 4);
-		bed_trace(bed, bed->inside, &in, 0, &result);
+		rig_trace(rig, rig->inside, &in, 0, &result);
 		cr_assert_eq(result.trace.rule, MAGPIE_NO_RULE);
 		cr_assert_eq(result.trace.class, 0);
 	}
 }
 
-static void trace_one(struct bed *bed, uint32_t ifindex, const struct frame *in, int reason)
+static void trace_one(struct rig *rig, uint32_t ifindex, const struct frame *in, int reason)
 {
-	const uint64_t before = bed_digest(bed);
-	struct bed_result result;
+	const uint64_t before = rig_digest(rig);
+	struct rig_result result;
 
-	bed_trace(bed, ifindex, in, 0, &result);
-	cr_assert_eq(result.trace.reason, reason, "%s", bed_reason_name(result.trace.reason));
+	rig_trace(rig, ifindex, in, 0, &result);
+	cr_assert_eq(result.trace.reason, reason, "%s", rig_reason_name(result.trace.reason));
 	plane_assert_frame(&result, in);
-	cr_assert_eq(bed_digest(bed), before, "a dry run wrote to a map");
+	cr_assert_eq(rig_digest(rig), before, "a dry run wrote to a map");
 }
 
 Test(trace, writes_nothing, .description = "every map is the same before and after, and the packet",
      .timeout = 120)
 {
-	struct bed *bed = NULL;
+	struct rig *rig = NULL;
 	struct frame in;
 	struct ip_fields ip;
 
-	while ((bed = bed_next(bed))) {
-		const uint64_t before = bed_digest(bed);
-		struct bed_result result;
+	while ((rig = rig_next(rig))) {
+		const uint64_t before = rig_digest(rig);
+		struct rig_result result;
 
-		scene(bed);
-		cr_assert_neq(bed_digest(bed), before, "the digest is blind");
+		scene(rig);
+		cr_assert_neq(rig_digest(rig), before, "the digest is blind");
 		plane_plain(&in, &plane_up[0], 24);
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_ENCAP);
-		bed->path[2].alive = 0;
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_ENCAP);
-		bed_run(bed, bed->inside, &in, &result); /* pins the flow */
-		bed->path[1].alive = 0;
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_POLICY);
-		bed->path[1].alive = bed->path[2].alive = 1;
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_ENCAP);
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_ENCAP);
+		rig->path[2].alive = 0;
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_ENCAP);
+		rig_run(rig, rig->inside, &in, &result); /* pins the flow */
+		rig->path[1].outer[0].ifindex = rig->path[2].outer[0].ifindex = 0;
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_POLICY);
+		rig->path[1].outer[0].ifindex = rig->path[2].outer[0].ifindex = rig->outside;
+		rig->path[2].alive = 1;
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_ENCAP);
 		plane_plain(&in, &plane_up[0], 1500);
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_TOO_BIG);
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_TOO_BIG);
 		ip = plane_up[1];
 		ip.frag = 0x2000;
 		plane_plain(&in, &ip, 24);
-		trace_one(bed, bed->inside, &in, MAGPIE_REASON_ENCAP);
+		trace_one(rig, rig->inside, &in, MAGPIE_REASON_ENCAP);
 		plane_udp(&in, &plane_down[0], 4000, 53, 24);
-		plane_arriving(&in, bed, 1, 6, 3);
-		trace_one(bed, bed->outside, &in, MAGPIE_REASON_ECN);
+		plane_arriving(&in, rig, 1, 6, 3);
+		trace_one(rig, rig->outside, &in, MAGPIE_REASON_ECN);
 		plane_udp(&in, &plane_down[0], 4000, 53, 24);
-		plane_arriving(&in, bed, 1, 6, 0);
-		trace_one(bed, bed->outside, &in, MAGPIE_REASON_DECAP);
+		plane_arriving(&in, rig, 1, 6, 0);
+		trace_one(rig, rig->outside, &in, MAGPIE_REASON_DECAP);
 	}
 }
 
 Test(trace, key, .description = "another key, or none set, is a packet like any other")
 {
-	struct bed *bed = NULL;
-	struct bed_result result;
+	struct rig *rig = NULL;
+	struct rig_result result;
 	struct frame in;
 	uint64_t key, counted;
 	int round;
 
-	while ((bed = bed_next(bed))) {
-		scene(bed);
-		key = bed->config->trace_key;
+	while ((rig = rig_next(rig))) {
+		scene(rig);
+		key = rig->config->trace_key;
 		plane_plain(&in, &plane_up[0], 24);
 		for (round = 0; round < 3; round++) {
-			bed->config->trace_key = round == 0   ? 0
+			rig->config->trace_key = round == 0   ? 0
 						 : round == 1 ? key ^ 1
 							      : key ^ 1ULL << 63;
-			counted = bed_reason_packets(bed, MAGPIE_REASON_ENCAP);
-			bed_trace(bed, bed->inside, &in, 0, &result);
-			cr_assert_eq(bed_reason_packets(bed, MAGPIE_REASON_ENCAP), counted + 1);
+			counted = rig_reason_packets(rig, MAGPIE_REASON_ENCAP);
+			rig_trace(rig, rig->inside, &in, 0, &result);
+			cr_assert_eq(rig_reason_packets(rig, MAGPIE_REASON_ENCAP), counted + 1);
 		}
 	}
 }

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 const struct ip_fields plane_up[2] = {
-	{.family = 6, .src = BED_MN, .dst = BED_CN, .proto = 17},
-	{.family = 4, .src = BED_MN_V4, .dst = BED_CN_V4, .proto = 17},
+	{.family = 6, .src = RIG_MN, .dst = RIG_CN, .proto = 17},
+	{.family = 4, .src = RIG_MN_V4, .dst = RIG_CN_V4, .proto = 17},
 };
 
 const struct ip_fields plane_down[2] = {
-	{.family = 6, .src = BED_CN, .dst = BED_MN, .proto = 17},
-	{.family = 4, .src = BED_CN_V4, .dst = BED_MN_V4, .proto = 17},
+	{.family = 6, .src = RIG_CN, .dst = RIG_MN, .proto = 17},
+	{.family = 4, .src = RIG_CN_V4, .dst = RIG_MN_V4, .proto = 17},
 };
 
 void plane_udp(struct frame *frame, const struct ip_fields *ip, uint16_t sport, uint16_t dport,
@@ -25,7 +25,7 @@ void plane_udp(struct frame *frame, const struct ip_fields *ip, uint16_t sport, 
 
 void plane_ether(struct frame *frame, int family)
 {
-	frame_eth(frame, bed_gateway_mac, bed_host_mac, family == 6 ? 0x86dd : 0x0800);
+	frame_eth(frame, rig_gateway_mac, rig_host_mac, family == 6 ? 0x86dd : 0x0800);
 }
 
 void plane_plain(struct frame *frame, const struct ip_fields *ip, size_t payload)
@@ -41,33 +41,33 @@ static void wrap(struct frame *frame, const uint8_t src[16], const uint8_t dst[1
 	char from[64], to[64];
 
 	outer.proto = family == 6 ? 41 : 4;
-	outer.src = bed_addr_text(src, from);
-	outer.dst = bed_addr_text(dst, to);
+	outer.src = rig_addr_text(src, from);
+	outer.dst = rig_addr_text(dst, to);
 	frame_ip(frame, &outer);
 }
 
-void plane_arriving(struct frame *frame, const struct bed *bed, uint32_t path, int family,
+void plane_arriving(struct frame *frame, const struct rig *rig, uint32_t path, int family,
 		    uint8_t tos)
 {
-	wrap(frame, bed->path[path].remote, bed->path[path].local, family, tos, 0x12345);
+	wrap(frame, rig->path[path].remote, rig->path[path].local, family, tos, 0x12345);
 	plane_ether(frame, 6);
 }
 
-void plane_leaving(struct frame *frame, const struct bed *bed, uint32_t path, int family,
+void plane_leaving(struct frame *frame, const struct rig *rig, uint32_t path, int family,
 		   uint8_t tos, uint32_t label)
 {
-	wrap(frame, bed->path[path].local, bed->path[path].remote, family, tos, label);
-	frame_eth(frame, bed_router_mac, bed_wan_mac, 0x86dd);
+	wrap(frame, rig->path[path].local, rig->path[path].remote, family, tos, label);
+	frame_eth(frame, rig_router_mac, rig_wan_mac, 0x86dd);
 }
 
-uint32_t plane_label(const struct bed_result *result)
+uint32_t plane_label(const struct rig_result *result)
 {
 	const uint8_t *ip = frame_octets(&result->out) + 14;
 
 	return (uint32_t)(ip[1] & 0xf) << 16 | (uint32_t)ip[2] << 8 | ip[3];
 }
 
-void plane_assert_frame(const struct bed_result *result, const struct frame *expected)
+void plane_assert_frame(const struct rig_result *result, const struct frame *expected)
 {
 	const uint8_t *got = frame_octets(&result->out), *want = frame_octets(expected);
 	size_t i;
