@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/convert.h"
+#include "net/sender.h"
 #include "util/log.h"
 
 #define BATCH		   64
@@ -32,6 +33,7 @@ struct queued {
 struct mh_socket {
 	uv_poll_t poll;
 	int fd;
+	struct sender *sender;
 	struct mh_handler handler;
 	struct mh_socket_counts counts;
 	struct slot slot[BATCH];
@@ -149,21 +151,30 @@ static void drop_first(struct mh_socket *s, int error)
 	s->count--;
 }
 
+/* As many as go by the same device, in one call. */
 static int send_batch(struct mh_socket *s)
 {
-	unsigned int n = s->count < BATCH ? (unsigned int)s->count : BATCH;
+	uint32_t ifindex = s->queue[s->head].to.ifindex;
+	int fd = ifindex ? sender_fd(s->sender, ifindex) : s->fd;
+	unsigned int n = 0;
 
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
 	prepare_slots(s);
-	for (unsigned int i = 0; i < n; i++) {
-		struct queued *q = &s->queue[(s->head + i) % QUEUE_MAX];
-		struct slot *slot = &s->slot[i];
+	for (; n < BATCH && n < s->count; n++) {
+		struct queued *q = &s->queue[(s->head + n) % QUEUE_MAX];
+		struct slot *slot = &s->slot[n];
 
+		if (q->to.ifindex != ifindex)
+			break;
 		slot->iov = (struct iovec){q->octets, q->len};
 		slot->address = (struct sockaddr_in6){.sin6_family = AF_INET6};
 		to_in6(&slot->address.sin6_addr, &q->to.remote);
-		put_pktinfo(&s->msg[i].msg_hdr, &q->to.local, q->to.ifindex);
+		put_pktinfo(&s->msg[n].msg_hdr, &q->to.local, ifindex);
 	}
-	return sendmmsg(s->fd, s->msg, n, MSG_DONTWAIT);
+	return sendmmsg(fd, s->msg, n, MSG_DONTWAIT);
 }
 
 void mh_socket_flush(struct mh_socket *s)
@@ -221,6 +232,10 @@ int mh_socket_open(uv_loop_t *loop, const struct mh_handler *handler, struct mh_
 	s->handler = *handler;
 	s->queue = calloc(QUEUE_MAX, sizeof(*s->queue));
 	s->fd = s->queue ? open_raw() : -ENOMEM;
+	if (s->fd >= 0 && sender_open(MH_PROTOCOL, &s->sender) < 0) {
+		close(s->fd);
+		s->fd = -ENOMEM;
+	}
 	if (s->fd < 0) {
 		int r = s->fd;
 
@@ -241,6 +256,7 @@ static void closed(uv_handle_t *handle)
 	struct mh_socket *s = handle->data;
 
 	close(s->fd);
+	sender_close(s->sender);
 	free(s->queue);
 	free(s);
 }

@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "net/convert.h"
+#include "net/sender.h"
 #include "util/log.h"
 #include "wire/octets.h"
 
@@ -44,13 +45,15 @@ struct budget { /* of a pair that is reflected */
 	uint32_t used;
 };
 
-#define BUDGETS 1024
+#define RECEIVE_MAX 256 /* packets in one go */
+#define BUDGETS	    1024
 
 struct stamp {
 	uv_loop_t *loop;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	int fd;
+	struct sender *sender;
 	unsigned int open_handles;
 	struct health_config config;
 	struct stamp_handler handler;
@@ -143,9 +146,11 @@ static void send_inner(struct stamp *s, const struct core_peer *to, const uint8_
 			     .msg_iovlen = 1,
 			     .msg_control = control};
 
+	int fd = to->ifindex ? sender_fd(s->sender, to->ifindex) : s->fd;
+
 	to_in6(&address.sin6_addr, &to->remote);
 	put_pktinfo(&msg, &to->local, to->ifindex);
-	if (sendmsg(s->fd, &msg, MSG_DONTWAIT) < 0)
+	if (fd < 0 || sendmsg(fd, &msg, MSG_DONTWAIT) < 0)
 		return; /* a probe that is not sent is a probe that is not answered */
 }
 
@@ -192,11 +197,14 @@ static void rearm(struct stamp *s)
 	uv_timer_start(&s->timer, on_timer, next <= now ? 0 : (next - now + 999999) / 1000000, 0);
 }
 
+static void receive(struct stamp *s);
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct stamp *s = timer->data;
 	struct tunnel *t, *tmp;
 
+	receive(s); /* what has arrived counts, however late we are ourselves */
 	HASH_ITER (hh, s->tunnels, t, tmp) {
 		uint64_t now = now_ns();
 		uint64_t nonce = new_nonce();
@@ -251,6 +259,8 @@ static bool within_budget(struct stamp *s, const struct core_peer *from)
 static void reflect(struct stamp *s, const struct core_peer *from, const uint8_t *packet)
 {
 	const uint8_t *in = packet + 48;
+	struct core_peer to = *from;
+	struct tunnel *t;
 	uint8_t answer[PROBE_SIZE] = {0};
 	uint8_t *p = answer + 48;
 
@@ -264,7 +274,9 @@ static void reflect(struct stamp *s, const struct core_peer *from, const uint8_t
 	memcpy(p + 24, in, 14); /* sender's sequence, timestamp, error estimate */
 	p[40] = packet[7];	/* sender's hop limit */
 	put_headers(answer, &from->local, &from->remote, STAMP_PORT, get_be16(packet + 40));
-	send_inner(s, from, answer);
+	t = find(s, from); /* the answer takes the tunnel's own way, not that of the request */
+	to.ifindex = t ? t->ifindex : 0;
+	send_inner(s, &to, answer);
 }
 
 /* ---- socket
@@ -280,12 +292,9 @@ static void take(struct stamp *s, const struct core_peer *from, const uint8_t *p
 		take_answer(s, from, packet + 48);
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void receive(struct stamp *s)
 {
-	struct stamp *s = poll->data;
-
-	(void)events;
-	for (int i = 0; status == 0 && i < 256; i++) {
+	for (int i = 0; i < RECEIVE_MAX; i++) {
 		struct sockaddr_in6 address;
 		_Alignas(struct cmsghdr) uint8_t control[CONTROL_SIZE];
 		uint8_t packet[PROBE_SIZE + 1];
@@ -306,6 +315,13 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		from_in6(&from.remote, &address.sin6_addr);
 		take(s, &from, packet, (size_t)n);
 	}
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	(void)events;
+	if (status == 0)
+		receive(poll->data);
 }
 
 int stamp_add(struct stamp *s, uint32_t id, const struct ip_addr *local,
@@ -358,12 +374,14 @@ int stamp_open(uv_loop_t *loop, const struct health_config *config,
 	s->config = *config;
 	s->handler = *handler;
 	s->fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_IPV6);
-	if (s->fd < 0 || setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0) {
+	if (s->fd < 0 || sender_open(IPPROTO_IPV6, &s->sender) < 0 ||
+	    setsockopt(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0) {
 		int r = -errno;
 
 		log_error("cannot open the probe socket: %s", strerror(-r));
 		if (s->fd >= 0)
 			close(s->fd);
+		sender_close(s->sender);
 		free(s);
 		return r;
 	}
@@ -384,6 +402,7 @@ static void closed(uv_handle_t *handle)
 	if (--s->open_handles > 0)
 		return;
 	close(s->fd);
+	sender_close(s->sender);
 	free(s);
 }
 

@@ -50,7 +50,9 @@ lab_stop() {
 
 # lab_wait SECONDS COMMAND... : until the command succeeds
 lab_wait() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local part=000000 end
+	[[ $1 != *.* ]] || part=${1#*.}000000
+	end=$((${EPOCHREALTIME/./} + ${1%.*} * 1000000 + 10#${part:0:6}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
