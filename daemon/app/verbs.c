@@ -184,8 +184,10 @@ static int verb_events(void *ctx, struct control_client *client, struct json_obj
 	(void)ret_error;
 	control_keep(client); /* lines instead of one reply */
 	history_each(app, write_line, client);
-	if (!json_object_object_get_ex(request, "follow", &follow) ||
-	    !json_object_get_boolean(follow))
+	if (json_object_object_get_ex(request, "follow", &follow) &&
+	    json_object_get_boolean(follow))
+		control_follow(client);
+	else
 		control_end(client);
 	return CONTROL_OK;
 }

@@ -43,11 +43,13 @@ int control_open(uv_loop_t *loop, const char *path, const struct control_verb *v
 /* Closes every client and removes the socket. */
 void control_close(struct control *control);
 
-/* From within a verb: no reply now; keep this client for control_stream (or control_reply). */
+/* From within a verb: no reply now; it comes by control_write later. */
 void control_keep(struct control_client *client);
 /* A kept client gets nothing more: closed when what was written to it is out. */
 void control_end(struct control_client *client);
-/* Sends one line to every kept client; a client that does not read is closed, not waited for. */
+/* From within a verb: keep this client and give it every control_stream line. */
+void control_follow(struct control_client *client);
+/* Sends one line to every client that follows; one that does not read is closed, not waited for. */
 void control_stream(struct control *control, const char *line);
 /* One line to one client; from within its verb (before the reply) or to a kept one. */
 void control_write(struct control_client *client, const char *line);

@@ -31,6 +31,7 @@ struct control_client {
 	size_t used;
 	bool kept;
 	bool ended;
+	bool follows;
 	bool closing;
 	unsigned int open_handles;
 	struct control_client *prev, *next;
@@ -114,6 +115,12 @@ void control_keep(struct control_client *client)
 	client->kept = true;
 }
 
+void control_follow(struct control_client *client)
+{
+	client->kept = true;
+	client->follows = true;
+}
+
 void control_end(struct control_client *client)
 {
 	client->kept = false;
@@ -127,7 +134,7 @@ void control_stream(struct control *control, const char *line)
 	struct control_client *client, *tmp;
 
 	DL_FOREACH_SAFE (control->clients, client, tmp) {
-		if (client->kept)
+		if (client->follows)
 			control_write(client, line);
 	}
 }

@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,11 +84,26 @@ static void wait_readable(int fd, int ms)
 /* ---- sink and echo
  * ------------------------------------------------------------------------------------ */
 
+/* A packet may be overtaken by at most WINDOW others of its flow to be told from a double. */
+#define WINDOW 8192
+
 struct tally {
-	uint64_t received, lost, doubled, late, longest_gap_ns;
-	uint64_t next[MAX_FLOWS]; /* expected number */
+	uint64_t received, doubled, overtaken, longest_gap_ns;
+	uint64_t next[MAX_FLOWS]; /* one above the highest number seen */
+	uint64_t unique[MAX_FLOWS];
 	uint64_t last_ns[MAX_FLOWS];
+	uint8_t seen[MAX_FLOWS][WINDOW / 8];
 };
+
+static bool seen_before(struct tally *t, uint64_t flow, uint64_t number)
+{
+	uint8_t *octet = &t->seen[flow][number % WINDOW / 8];
+	uint8_t bit = (uint8_t)(1 << (number % 8));
+	bool seen = *octet & bit;
+
+	*octet |= bit;
+	return seen;
+}
 
 static void note(struct tally *t, const uint8_t *p)
 {
@@ -97,12 +113,24 @@ static void note(struct tally *t, const uint8_t *p)
 	if (t->last_ns[flow] && now - t->last_ns[flow] > t->longest_gap_ns)
 		t->longest_gap_ns = now - t->last_ns[flow];
 	t->last_ns[flow] = now;
-	if (number >= t->next[flow]) {
-		t->lost += number - t->next[flow];
-		t->next[flow] = number + 1;
-	} else {
-		t->late++; /* counted as lost when it was missed; or a double */
+	for (; t->next[flow] <= number; t->next[flow]++) /* the window moves on */
+		t->seen[flow][t->next[flow] % WINDOW / 8] &= (uint8_t) ~(1 << (t->next[flow] % 8));
+	if (seen_before(t, flow, number)) {
+		t->doubled++;
+		return;
 	}
+	t->unique[flow]++;
+	if (number + 1 < t->next[flow])
+		t->overtaken++;
+}
+
+static uint64_t lost(const struct tally *t)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < MAX_FLOWS; i++)
+		n += t->next[i] - t->unique[i];
+	return n;
 }
 
 static int sink(uint16_t port)
@@ -127,11 +155,11 @@ static int sink(uint16_t port)
 				note(&t, octets[i]);
 		}
 	}
-	printf("{\"received\":%llu,\"lost\":%llu,\"late_or_double\":%llu,\"longest_gap_ms\":%llu}"
-	       "\n",
-	       (unsigned long long)t.received,
-	       (unsigned long long)(t.lost > t.late ? t.lost - t.late : 0),
-	       (unsigned long long)t.late, (unsigned long long)t.longest_gap_ns / 1000000);
+	printf("{\"received\":%llu,\"lost\":%llu,\"doubled\":%llu,\"overtaken\":%llu,"
+	       "\"longest_gap_ms\":%llu}\n",
+	       (unsigned long long)t.received, (unsigned long long)lost(&t),
+	       (unsigned long long)t.doubled, (unsigned long long)t.overtaken,
+	       (unsigned long long)t.longest_gap_ns / 1000000);
 	return 0;
 }
 
