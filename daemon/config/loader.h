@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "config/keys.h"
+#include "util/suggest.h"
 
 #define VALUE_MAX 1024
 
@@ -74,8 +75,6 @@ void complain(struct loader *l, enum config_severity severity, const struct posi
 	      const char *format, ...) __attribute__((format(printf, 4, 5)));
 #define error_at(l, at, ...)   complain((l), CONFIG_ERROR, (at), __VA_ARGS__)
 #define warning_at(l, at, ...) complain((l), CONFIG_WARNING, (at), __VA_ARGS__)
-/* The nearest of n words within an edit distance that a slip makes, or NULL. */
-const char *nearest(const char *word, const char *const *words, size_t n);
 struct position offset_position(const struct position *at, size_t columns);
 
 /* values.c: 0, or -EINVAL after a diagnostic at the value. */
