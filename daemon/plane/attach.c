@@ -1,141 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Programs on devices. A link per device, pinned, so that it outlives the daemon; the next daemon
- * gives the link its own program in place (no packet is missed) instead of detaching. Kernels
- * without tcx get a clsact filter under a handle and priority of ours, with the program pinned as
- * its mark. A foreign XDP program stays where it is: that device is refused.
+ * Which program on which devices. One hook for all of them: native XDP where every device has it,
+ * else tc. Devices come and go; what is pinned for one that is not ours any more is taken down.
  */
 #include <linux/ethtool.h>
-#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "plane/attach.h"
 #include "util/log.h"
-
-#define ATTACH_TCX_INGRESS \
-	46 /* enum bpf_attach_type of kernels from 6.6; not in Debian 12's header */
-
-/* ---- pins
- * --------------------------------------------------------------------------------------------- */
-
-static void pin_name(const struct plane *p, enum plane_hook hook, uint32_t ifindex, char *out,
-		     size_t size)
-{
-	snprintf(out, size, "%s/%s_%u", p->dir,
-		 hook == PLANE_HOOK_XDP ? ATTACH_PIN_XDP : ATTACH_PIN_TC, ifindex);
-}
-
-static uint32_t link_ifindex(int fd)
-{
-	struct bpf_link_info info = {0};
-	__u32 len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return 0;
-	return info.xdp.ifindex; /* tcx has its ifindex in the same place; 0: device is gone */
-}
-
-/* The pinned link of a device gets our program; -ENOENT when there is none that is in force. */
-static int adopt(const struct plane *p, enum plane_hook hook, uint32_t ifindex)
-{
-	char pin[300];
-	int fd, r;
-
-	pin_name(p, hook, ifindex, pin, sizeof(pin));
-	fd = bpf_obj_get(pin);
-	if (fd < 0)
-		return -ENOENT;
-	if (link_ifindex(fd) != ifindex) {
-		unlink(pin); /* of a device that is no more */
-		r = -ENOENT;
-	} else {
-		r = bpf_link_update(fd, p->program[hook], NULL) < 0 ? -errno : 0;
-	}
-	close(fd);
-	return r;
-}
-
-static int pin_link(const struct plane *p, enum plane_hook hook, uint32_t ifindex, int fd)
-{
-	char pin[300];
-	int r = 0;
-
-	pin_name(p, hook, ifindex, pin, sizeof(pin));
-	if (bpf_obj_pin(fd, pin) < 0)
-		r = -errno;
-	close(fd); /* unpinned, it detaches here */
-	return r;
-}
-
-/* ---- the hooks
- * ---------------------------------------------------------------------------------------- */
-
-static int attach_xdp(const struct plane *p, uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
-	int fd = bpf_link_create(p->program[PLANE_HOOK_XDP], (int)ifindex, BPF_XDP, &opts);
-
-	return fd < 0 ? -errno : pin_link(p, PLANE_HOOK_XDP, ifindex, fd);
-}
-
-static int attach_clsact(const struct plane *p, uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = ATTACH_TC_HANDLE, .priority = ATTACH_TC_PRIORITY,
-		    .prog_fd = p->program[PLANE_HOOK_TC], .flags = BPF_TC_F_REPLACE);
-	char pin[300];
-	int r;
-
-	r = bpf_tc_hook_create(&hook);
-	if (r < 0 && r != -EEXIST)
-		return r;
-	r = bpf_tc_attach(&hook, &opts);
-	if (r < 0)
-		return r;
-	snprintf(pin, sizeof(pin), "%s/%s_%u", p->dir, ATTACH_PIN_CLSACT, ifindex);
-	unlink(pin);
-	return bpf_obj_pin(p->program[PLANE_HOOK_TC], pin) < 0 ? -errno : 0;
-}
-
-static int attach_tc(const struct plane *p, uint32_t ifindex)
-{
-	int fd = bpf_link_create(p->program[PLANE_HOOK_TC], (int)ifindex,
-				 (enum bpf_attach_type)ATTACH_TCX_INGRESS, NULL);
-
-	if (fd < 0 && errno == EINVAL)
-		return attach_clsact(p, ifindex); /* no tcx in this kernel */
-	return fd < 0 ? -errno : pin_link(p, PLANE_HOOK_TC, ifindex, fd);
-}
-
-static int attach(struct plane *p, enum plane_hook hook, const struct plane_device *d)
-{
-	int r = adopt(p, hook, d->ifindex);
-
-	if (r == -ENOENT)
-		r = hook == PLANE_HOOK_XDP ? attach_xdp(p, d->ifindex) : attach_tc(p, d->ifindex);
-	if (r == -EBUSY && hook == PLANE_HOOK_XDP)
-		log_error(
-			"device %s: another XDP program is attached (`ip link show %s`); it stays. "
-			"Detach it, or set Attach=tc",
-			d->name, d->name);
-	else if (r < 0)
-		log_error("device %s: cannot attach to %s: %s", d->name,
-			  hook == PLANE_HOOK_XDP ? "XDP in its driver" : "tc", strerror(-r));
-	return r;
-}
-
-static void detach(struct plane *p, enum plane_hook hook, uint32_t ifindex)
-{
-	char pin[300];
-
-	pin_name(p, hook, ifindex, pin, sizeof(pin));
-	unlink(pin);
-}
 
 /* ---- which hook
  * --------------------------------------------------------------------------------------- */
@@ -215,27 +91,26 @@ static int attach_device(struct plane *p, const struct plane_device *d)
 	if (r < 0)
 		return r;
 	set_dev_entry(p, d, d->flags);
-	r = attach(p, p->hook, d);
+	r = hook_attach(p, p->hook, d);
 	if (r < 0) {
 		set_dev_entry(p, d, 0);
 		return r;
 	}
-	detach(p, p->hook == PLANE_HOOK_XDP ? PLANE_HOOK_TC : PLANE_HOOK_XDP, d->ifindex);
+	hook_detach(p->dir, p->hook == PLANE_HOOK_XDP ? PLANE_HOOK_TC : PLANE_HOOK_XDP, d->ifindex);
 	if (!a)
 		a = &p->attached[p->n_attached++];
 	*a = (struct plane_attachment){*d, p->hook};
 	return 0;
 }
 
+/* All or the first error; a driver may reset its device, so the others are left alone then. */
 static int attach_all(struct plane *p, const struct plane_device *device, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		int r = attach_device(p, &device[i]);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = attach_device(p, &device[i]);
+	return r;
 }
 
 static void forget_gone(struct plane *p, const struct plane_device *device, size_t n)
@@ -253,25 +128,75 @@ static void forget_gone(struct plane *p, const struct plane_device *device, size
 			continue;
 		}
 		set_dev_entry(p, &a.device, 0);
-		detach(p, a.hook, a.device.ifindex);
+		hook_detach(p->dir, a.hook, a.device.ifindex);
 	}
 	p->n_attached = kept;
 }
 
+/* ---- what a former daemon left
+ * ------------------------------------------------------------------------- */
+
+struct keep {
+	const struct plane *p;
+	const struct plane_device *device;
+	size_t n;
+};
+
+static bool is_listed(const struct keep *k, uint32_t ifindex)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->device[i].ifindex == ifindex)
+			return true;
+	}
+	return false;
+}
+
+static void drop_unlisted(void *ctx, enum plane_hook hook, uint32_t ifindex)
+{
+	const struct keep *k = ctx;
+
+	if (!is_listed(k, ifindex))
+		hook_detach(k->p->dir, hook, ifindex);
+}
+
+/* Pins and entries of devices that are gone or not ours any more. */
+static void drop_stale(const struct plane *p, const struct plane_config *config)
+{
+	struct keep k = {p, config->device, config->n_device};
+
+	hook_each(p->dir, drop_unlisted, &k);
+	for (uint32_t i = 0; i < MAGPIE_DEVS; i++) {
+		struct magpie_dev dev, none = {0};
+
+		if (bpf_map_lookup_elem(p->map[PLANE_MAP_dev].fd, &i, &dev) == 0 &&
+		    dev.ifindex != 0 && !is_listed(&k, dev.ifindex))
+			bpf_map_update_elem(p->map[PLANE_MAP_dev].fd, &i, &none, BPF_ANY);
+	}
+}
+
+/* ---- the module's functions
+ * ---------------------------------------------------------------------------- */
+
+int plane_choose_hook(struct plane *p, const struct plane_config *config)
+{
+	p->hook = config->hook;
+	if (p->hook == PLANE_HOOK_AUTO && !xdp_makes_sense(config->device, config->n_device))
+		p->hook = PLANE_HOOK_TC;
+	/* An earlier daemon has found out; to try again would interrupt what goes on. */
+	for (size_t i = 0; p->hook == PLANE_HOOK_AUTO && i < config->n_device; i++)
+		p->hook = hook_pinned(p->dir, config->device[i].ifindex);
+	if (p->hook == PLANE_HOOK_AUTO)
+		p->hook = PLANE_HOOK_XDP;
+	return plane_load(p, p->hook, config);
+}
+
 int plane_attach_first(struct plane *p, const struct plane_config *config)
 {
-	enum plane_hook hook = config->hook;
 	int r;
 
-	if (hook == PLANE_HOOK_AUTO)
-		hook = xdp_makes_sense(config->device, config->n_device) ? PLANE_HOOK_XDP
-									 : PLANE_HOOK_TC;
-	p->hook = hook;
-	r = plane_load(p, hook, config);
-	if (r < 0)
-		return r;
+	drop_stale(p, config);
 	r = attach_all(p, config->device, config->n_device);
-	if (r == 0 || config->hook != PLANE_HOOK_AUTO || hook == PLANE_HOOK_TC)
+	if (r == 0 || config->hook != PLANE_HOOK_AUTO || p->hook == PLANE_HOOK_TC)
 		return r;
 
 	log_notice("not every device takes XDP in its driver: using tc on all of them");
@@ -283,8 +208,16 @@ int plane_attach_first(struct plane *p, const struct plane_config *config)
 
 int plane_update_devices(struct plane *p, const struct plane_device *device, size_t n)
 {
+	int first = 0;
+
 	forget_gone(p, device, n);
-	return attach_all(p, device, n);
+	for (size_t i = 0; i < n; i++) { /* one that fails does not keep the others waiting */
+		int r = attach_device(p, &device[i]);
+
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
 }
 
 enum plane_hook plane_device_hook(const struct plane *p, uint32_t ifindex)

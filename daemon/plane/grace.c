@@ -42,6 +42,19 @@ void plane_grace_close(struct plane *p)
 		close(p->grace_inner_fd);
 }
 
+/* The kernel has no memory for the update: time does it, too. */
+static void wait_it_out(uint64_t retired_ns)
+{
+	uint64_t until = retired_ns + SURELY_UNREAD_NS;
+	struct timespec ts = {.tv_sec = (time_t)(until / 1000000000U),
+			      .tv_nsec = (long)(until % 1000000000U)};
+
+	log_warning("data plane: cannot wait for a grace period: %s; waiting a second",
+		    strerror(errno));
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR) {
+	}
+}
+
 void plane_grace(struct plane *p, uint64_t retired_ns)
 {
 	uint64_t began = plane_now_ns();
@@ -50,7 +63,7 @@ void plane_grace(struct plane *p, uint64_t retired_ns)
 	if (retired_ns == 0 || retired_ns < p->grace_ns || began - retired_ns > SURELY_UNREAD_NS)
 		return;
 	if (bpf_map_update_elem(p->grace_outer_fd, &zero, &p->grace_inner_fd, BPF_ANY) < 0)
-		log_error("data plane: cannot wait for a grace period: %s", strerror(errno));
+		wait_it_out(retired_ns);
 	else
 		p->grace_ns = began;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The programs and their maps. Maps are pinned by name in the plane's directory; a program that is
- * loaded later, or by a later daemon, is given the maps that are there. libbpf compares type, sizes
- * and flags; what differs is refused in words.
+ * loaded later, or by a later daemon, is given the maps that are there. Maps of another type, size
+ * or flags are refused in words, before anything is touched.
  */
 #include <linux/magic.h>
 #include <stdarg.h>
@@ -111,6 +111,42 @@ static int prepare_map(struct plane *p, struct bpf_object *object, enum plane_ma
 	return r;
 }
 
+/* A pinned map that is not as it would be made now, in words; libbpf would only say EINVAL. */
+static int check_pin(const struct plane *p, const struct bpf_object *object, enum plane_map m)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(object, plane_map_name(m));
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(bpf_map__pin_path(map)), r = 0;
+
+	if (fd < 0)
+		r = p->adopted ? -ENOENT : 0;
+	else if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		r = -errno;
+	else if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+		 info.value_size != bpf_map__value_size(map) ||
+		 info.map_flags != bpf_map__map_flags(map))
+		r = -EPROTO;
+	else if (info.max_entries != bpf_map__max_entries(map))
+		r = -E2BIG;
+	if (fd >= 0)
+		close(fd);
+	if (r == 0)
+		return 0;
+	if (r == -E2BIG)
+		log_error("data plane: the pinned %s has %u entries, the configuration wants %u; "
+			  "`magpie release` removes it, forwarding stops until the restart",
+			  plane_map_name(m), info.max_entries, bpf_map__max_entries(map));
+	else
+		log_error("data plane: the pinned %s is %s; `magpie release` removes what is "
+			  "there, forwarding stops until the restart",
+			  plane_map_name(m),
+			  r == -ENOENT	 ? "missing beside the others"
+			  : r == -EPROTO ? "of another version"
+					 : strerror(-r));
+	return -EEXIST;
+}
+
 static const char *program_name(enum plane_hook hook)
 {
 	return hook == PLANE_HOOK_XDP ? "magpie_xdp" : "magpie_tc";
@@ -140,14 +176,14 @@ int plane_load(struct plane *p, enum plane_hook hook, const struct plane_config 
 		return -errno;
 	for (int i = 0; r == 0 && i < PLANE_MAP_COUNT; i++)
 		r = prepare_map(p, object, (enum plane_map)i, config);
+	for (int i = 0; r == 0 && i < PLANE_MAP_COUNT; i++)
+		r = check_pin(p, object, (enum plane_map)i);
 	if (r == 0)
 		r = bpf_object__load(object);
 	if (r < 0) {
-		log_error("data plane: cannot load the %s program: %s%s", program_name(hook),
-			  strerror(-r),
-			  r == -EINVAL ? "; maps pinned by another configuration or version may be "
-					 "in the way: `magpie release` removes them"
-				       : "");
+		if (r != -EEXIST)
+			log_error("data plane: cannot load the %s program: %s", program_name(hook),
+				  strerror(-r));
 		bpf_object__close(object);
 		return r;
 	}

@@ -7,7 +7,7 @@
 #include "plane/state.h"
 #include "util/log.h"
 
-static void tunnel_key(const struct plane_path_key *key, struct magpie_tunnel_key *ret)
+void plane_tunnel_key(const struct plane_path_key *key, struct magpie_tunnel_key *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	plane_ip_copy(ret->remote, &key->remote);
@@ -24,9 +24,9 @@ static int local_add(struct plane *p, const struct ip_addr *local, int by)
 
 	plane_ip_copy(key.addr, local);
 	bpf_map_lookup_elem(fd, &key, &count);
-	count = (uint32_t)((int)count + by);
-	if (count == 0)
+	if (by < 0 && count <= 1)
 		return bpf_map_delete_elem(fd, &key) < 0 ? -errno : 0;
+	count = (uint32_t)((int)count + by);
 	return bpf_map_update_elem(fd, &key, &count, BPF_ANY) < 0 ? -errno : 0;
 }
 
@@ -39,7 +39,7 @@ static void reset_counters(struct plane *p, uint32_t id)
 	free(zero);
 }
 
-static void add_path(struct plane *p, struct plane_path *path)
+void plane_path_enter(struct plane *p, struct plane_path *path)
 {
 	HASH_ADD(hh, p->paths, key, sizeof(path->key), path);
 	HASH_ADD(hh_id, p->paths_by_id, id, sizeof(path->id), path);
@@ -53,7 +53,7 @@ struct plane_path *plane_path_find(const struct plane *p, uint32_t id)
 	return path;
 }
 
-static struct plane_path *find_by_key(const struct plane *p, const struct plane_path_key *key)
+struct plane_path *plane_path_by_key(const struct plane *p, const struct plane_path_key *key)
 {
 	struct plane_path *path;
 
@@ -61,140 +61,183 @@ static struct plane_path *find_by_key(const struct plane *p, const struct plane_
 	return path;
 }
 
+/* Both tables that lead what arrives to the path. */
+static int add_tunnel(struct plane *p, const struct plane_path *path)
+{
+	struct magpie_tunnel_key key;
+	int r = local_add(p, &path->key.local, 1);
+
+	if (r < 0)
+		return r;
+	plane_tunnel_key(&path->key, &key);
+	if (bpf_map_update_elem(p->map[PLANE_MAP_tunnel].fd, &key, &path->id, BPF_ANY) == 0)
+		return 0;
+	r = -errno;
+	local_add(p, &path->key.local, -1);
+	return r;
+}
+
+static void remove_tunnel(struct plane *p, const struct plane_path *path)
+{
+	struct magpie_tunnel_key key;
+
+	plane_tunnel_key(&path->key, &key);
+	bpf_map_delete_elem(p->map[PLANE_MAP_tunnel].fd, &key);
+	local_add(p, &path->key.local, -1);
+}
+
 static int make(struct plane *p, const struct binding_view *b, struct plane_path **ret_path)
 {
 	struct plane_path *path = calloc(1, sizeof(*path));
-	struct magpie_tunnel_key key;
-	struct magpie_path *m;
+	struct magpie_path *m, before;
 	int r;
 
 	if (!path)
 		return -ENOMEM;
 	path->key = (struct plane_path_key){b->local, b->remote};
-	path->ifindex = b->ifindex;
 	path->id = idpool_take(p, &p->path_ids);
 	if (path->id == 0) {
+		log_limited(&p->full, LOG_LEVEL_ERROR,
+			    "data plane: all %u paths are in use; more need a larger Paths= in "
+			    "[Limits], `magpie release` and a restart",
+			    p->path_ids.size - 1);
 		free(path);
 		return -ENOSPC;
 	}
 	m = plane_path_map(p, path->id);
+	before = *m;
 	memset(m, 0, sizeof(*m));
 	m->label = b->label;
-	m->encap = MAGPIE_ENCAP_IP6;
 	plane_ip_copy(m->local, &b->local);
 	plane_ip_copy(m->remote, &b->remote);
-	reset_counters(p, path->id);
+	plane_store(&m->encap, MAGPIE_ENCAP_IP6);
 
-	r = local_add(p, &b->local, 1);
-	if (r < 0)
-		goto fail;
-	tunnel_key(&path->key, &key);
-	if (bpf_map_update_elem(p->map[PLANE_MAP_tunnel].fd, &key, &path->id, BPF_ANY) < 0) {
-		r = -errno;
-		local_add(p, &b->local, -1);
-		goto fail;
+	r = add_tunnel(p, path);
+	if (r < 0) {
+		log_limited(&p->full, LOG_LEVEL_ERROR, "data plane: no room for a tunnel: %s",
+			    strerror(-r));
+		*m = before;
+		idpool_give(&p->path_ids, path->id, 0);
+		free(path);
+		return r == -E2BIG ? -ENOSPC : r;
 	}
-	add_path(p, path);
+	reset_counters(p, path->id);
+	plane_path_enter(p, path);
 	*ret_path = path;
 	return 0;
-
-fail:
-	m->encap = MAGPIE_ENCAP_NONE;
-	idpool_give(&p->path_ids, path->id, 0);
-	free(path);
-	return r == -E2BIG ? -ENOSPC : r;
 }
 
-static void icmp_source(struct plane *p, const struct ip_addr *local)
+/*
+ * Packet Too Big comes from an address of the box: that of a path, of another one when it goes. A
+ * packet may meet half of it; its answer then has an odd source.
+ */
+static void icmp_source(struct plane *p)
 {
 	struct magpie_config *c = plane_config_map(p);
-	static const uint8_t none[16];
+	const struct plane_path *path = p->paths;
+	struct ip_addr current;
 
-	if (memcmp(c->icmp_source6, none, 16) == 0 && !ip_is_v4(local))
-		plane_ip_copy(c->icmp_source6, local);
+	memcpy(current.b, c->icmp_source6, 16);
+	for (; path; path = path->hh.next) {
+		if (ip_equal(&path->key.local, &current))
+			return;
+	}
+	for (path = p->paths; path && ip_is_v4(&path->key.local);)
+		path = path->hh.next;
+	if (path)
+		plane_ip_copy(c->icmp_source6, &path->key.local);
+	else if (!ip_is_zero(&current))
+		memset(c->icmp_source6, 0, 16);
+}
+
+static void announce(struct plane *p, struct plane_path *path, uint32_t ifindex)
+{
+	struct plane_path_info info;
+
+	/* The same addresses on another device: for who resolves it is another path. */
+	if (path->announced && p->watcher.path_removed)
+		p->watcher.path_removed(p->watcher.ctx, path->id);
+	path->announced = true;
+	path->ifindex = ifindex;
+	plane_path(p, path->id, &info);
+	if (p->watcher.path_added)
+		p->watcher.path_added(p->watcher.ctx, &info);
 }
 
 int plane_path_take(struct plane *p, const struct binding_view *b, uint32_t *ret_id)
 {
 	struct plane_path_key key = {b->local, b->remote};
-	struct plane_path *path = find_by_key(p, &key);
-	int r;
+	struct plane_path *path = plane_path_by_key(p, &key);
+	struct magpie_path *m;
 
 	if (!path) {
-		r = make(p, b, &path);
+		int r = make(p, b, &path);
+
 		if (r < 0)
 			return r;
-		icmp_source(p, &b->local);
+		icmp_source(p);
 	}
 	path->users++;
-	plane_path_map(p, path->id)->label = b->label;
-	if (!path->announced) {
-		struct plane_path_info info;
-
-		path->announced = true;
-		path->ifindex = b->ifindex;
-		plane_path(p, path->id, &info);
-		if (p->watcher.path_added)
-			p->watcher.path_added(p->watcher.ctx, &info);
-	}
+	m = plane_path_map(p, path->id);
+	if (m->label != b->label)
+		m->label = b->label;
+	if (!path->announced || (b->ifindex != 0 && path->ifindex != b->ifindex))
+		announce(p, path, b->ifindex);
 	*ret_id = path->id;
 	return 0;
+}
+
+/* The last user is gone. The watcher hears of it later. */
+static void remove_path(struct plane *p, struct plane_path *path)
+{
+	remove_tunnel(p, path);
+	plane_store(&plane_path_map(p, path->id)->encap, MAGPIE_ENCAP_NONE);
+	HASH_DELETE(hh, p->paths, path);
+	HASH_DELETE(hh_id, p->paths_by_id, path);
+	icmp_source(p);
+	path->next_gone = p->gone;
+	p->gone = path;
 }
 
 void plane_path_give(struct plane *p, uint32_t id)
 {
 	struct plane_path *path = plane_path_find(p, id);
-	struct magpie_tunnel_key key;
 
 	if (!path || --path->users > 0)
 		return;
-	tunnel_key(&path->key, &key);
-	bpf_map_delete_elem(p->map[PLANE_MAP_tunnel].fd, &key);
-	local_add(p, &path->key.local, -1);
-	plane_path_map(p, id)->encap = MAGPIE_ENCAP_NONE;
-	HASH_DELETE(hh, p->paths, path);
-	HASH_DELETE(hh_id, p->paths_by_id, path);
+	remove_path(p, path);
 	idpool_give(&p->path_ids, id, plane_now_ns());
-	if (path->announced && p->watcher.path_removed)
-		p->watcher.path_removed(p->watcher.ctx, id);
-	free(path);
 }
 
-void plane_path_adopt_user(struct plane *p, uint32_t id)
+void plane_path_undo(struct plane *p, uint32_t id)
 {
 	struct plane_path *path = plane_path_find(p, id);
 
-	if (path)
-		path->users++;
+	if (!path || --path->users > 0)
+		return;
+	remove_path(p, path);
+	memset(plane_path_map(p, id), 0, sizeof(struct magpie_path));
+	idpool_give(&p->path_ids, id, plane_now_ns()); /* a packet may have arrived by it */
 }
 
-/* The paths a former daemon left; those without a user are taken away by the caller's give. */
-int plane_paths_adopt(struct plane *p)
+void plane_paths_tell(struct plane *p)
 {
-	for (uint32_t id = 1; id < p->map[PLANE_MAP_path].entries; id++) {
-		const struct magpie_path *m = plane_path_map(p, id);
-		struct plane_path *path;
+	while (p->gone) {
+		struct plane_path *path = p->gone;
 
-		if (m->encap == MAGPIE_ENCAP_NONE)
-			continue;
-		path = calloc(1, sizeof(*path));
-		if (!path)
-			return -ENOMEM;
-		memcpy(path->key.local.b, m->local, 16);
-		memcpy(path->key.remote.b, m->remote, 16);
-		path->id = id;
-		path->ifindex = m->outer[m->live & 1].ifindex;
-		idpool_adopt(&p->path_ids, id);
-		add_path(p, path);
+		p->gone = path->next_gone;
+		if (path->announced && p->watcher.path_removed)
+			p->watcher.path_removed(p->watcher.ctx, path->id);
+		free(path);
 	}
-	idpool_adopted(&p->path_ids);
-	return 0;
 }
 
 void plane_paths_close(struct plane *p)
 {
 	struct plane_path *path, *tmp;
 
+	p->watcher = (struct plane_watcher){0};
+	plane_paths_tell(p);
 	HASH_ITER (hh, p->paths, path, tmp) {
 		HASH_DELETE(hh, p->paths, path);
 		HASH_DELETE(hh_id, p->paths_by_id, path);
@@ -233,7 +276,7 @@ uint32_t plane_find_path(const struct plane *p, const struct ip_addr *local,
 			 const struct ip_addr *remote)
 {
 	struct plane_path_key key = {*local, *remote};
-	const struct plane_path *path = find_by_key(p, &key);
+	const struct plane_path *path = plane_path_by_key(p, &key);
 
 	return path ? path->id : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Opening and closing. Programs are attached before the maps say anything about sessions, which is
- * harmless: without sessions every packet passes. The layout number is written last of all, so maps
- * that are half made are never adopted.
+ * Opening and closing. Programs are attached last, when their maps are whole. The layout number is
+ * written after the other contents, so maps that are half made are never adopted: they are made
+ * anew, and a first start that fails leaves nothing.
  */
 #include "plane/plane.h"
 
@@ -13,32 +13,39 @@
 #include "plane/attach.h"
 #include "util/log.h"
 
-/* What an earlier daemon left: 0 nothing, 1 maps to adopt, -EEXIST maps of another layout or role.
+/*
+ * What an earlier daemon left: 0 nothing, 1 maps to adopt, -EEXIST maps of another layout or role.
  */
 static int look_at_pins(struct plane *p)
 {
-	struct magpie_config config;
+	struct magpie_config config = {0};
 	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
 	uint32_t zero = 0;
 	char pin[300];
-	int fd, r = 1;
+	int fd, r;
 
 	snprintf(pin, sizeof(pin), "%s/%s", p->dir, plane_map_name(PLANE_MAP_config));
 	fd = bpf_obj_get(pin);
 	if (fd < 0)
 		return 0;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.value_size != sizeof(config) ||
-	    bpf_map_lookup_elem(fd, &zero, &config) < 0 || config.layout != MAGPIE_LAYOUT ||
-	    config.role != p->role) {
-		log_error("data plane: %s holds maps of another version, role or an unfinished "
-			  "start; "
-			  "`magpie release` removes them",
-			  p->dir);
-		r = -EEXIST;
-	}
+	r = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (r == 0 && info.value_size == sizeof(config))
+		r = bpf_map_lookup_elem(fd, &zero, &config);
 	close(fd);
-	return r;
+	if (r == 0 && info.value_size == sizeof(config) && config.layout == 0)
+		return plane_unpin(p->dir); /* a start that was not finished: nobody uses it */
+	if (r < 0 || config.layout != MAGPIE_LAYOUT)
+		log_error("data plane: %s holds the maps of another version; `magpie release` "
+			  "removes them, forwarding stops until the restart",
+			  p->dir);
+	else if (config.role != p->role)
+		log_error("data plane: %s holds the maps of the other role; `magpie release` "
+			  "removes them",
+			  p->dir);
+	else
+		return 1;
+	return -EEXIST;
 }
 
 /* So that a dump prints names. */
@@ -57,22 +64,21 @@ static int name_reasons(struct plane *p)
 	return r;
 }
 
-static int fill_config(struct plane *p, const struct plane_config *config, bool adopted)
+static int fill_config(struct plane *p, const struct plane_config *config)
 {
 	struct magpie_config *c = plane_config_map(p);
 	uint64_t key;
-	int r;
+	int r = plane_pools_init(p, config);
 
+	if (r < 0)
+		return r;
 	if (getrandom(&key, sizeof(key), 0) != (ssize_t)sizeof(key))
 		return -errno;
 	c->role = p->role;
 	c->flow_idle_s = config->flow_idle_s;
 	c->hop_limit = config->hop_limit;
 	plane_store(&c->trace_key, key ? key : 1);
-	r = plane_pools_init(p, config, adopted);
-	if (r < 0)
-		return r;
-	if (!adopted) {
+	if (!p->adopted) {
 		r = name_reasons(p);
 		if (r < 0)
 			return r;
@@ -81,7 +87,7 @@ static int fill_config(struct plane *p, const struct plane_config *config, bool 
 	return 0;
 }
 
-static int open_tables(struct plane *p, const struct plane_config *config, bool adopted)
+static int open_tables(struct plane *p, const struct plane_config *config)
 {
 	int r = plane_maps_map(p);
 
@@ -94,11 +100,11 @@ static int open_tables(struct plane *p, const struct plane_config *config, bool 
 	if (r == 0)
 		r = plane_grace_open(p);
 	if (r == 0)
-		r = fill_config(p, config, adopted);
+		r = fill_config(p, config);
+	if (r == 0 && p->adopted)
+		plane_grace(p, plane_now_ns()); /* what the former daemon retired is unread now */
 	if (r == 0)
-		r = plane_paths_adopt(p);
-	if (r == 0)
-		r = plane_sessions_adopt(p);
+		r = plane_adopt(p);
 	return r;
 }
 
@@ -106,34 +112,39 @@ int plane_open(const struct plane_config *config, const struct plane_watcher *wa
 	       struct plane **ret_plane)
 {
 	struct plane *p = calloc(1, sizeof(*p));
-	bool adopted;
 	int r;
 
 	if (!p)
 		return -ENOMEM;
 	p->role = config->role;
+	p->no_tcx = config->no_tcx;
 	p->watcher = *watcher;
 	p->cpus = libbpf_num_possible_cpus();
 	p->dir = strdup(config->dir);
 	r = p->dir ? plane_mount(p->dir) : -ENOMEM;
-	if (r < 0)
-		goto fail;
-	r = look_at_pins(p);
-	if (r < 0)
-		goto fail;
-	adopted = r > 0;
-
-	r = plane_attach_first(p, config);
 	if (r == 0)
-		r = open_tables(p, config, adopted);
-	if (r < 0)
-		goto fail;
+		r = look_at_pins(p);
+	if (r < 0) {
+		plane_close(p);
+		return r;
+	}
+	p->adopted = r > 0;
+
+	r = plane_choose_hook(p, config);
+	if (r == 0)
+		r = open_tables(p, config);
+	if (r == 0)
+		r = plane_attach_first(p, config);
+	if (r < 0) {
+		bool adopted = p->adopted;
+
+		plane_close(p);
+		if (!adopted)
+			plane_release(config->dir);
+		return r;
+	}
 	*ret_plane = p;
 	return 0;
-
-fail:
-	plane_close(p);
-	return r;
 }
 
 void plane_close(struct plane *p)

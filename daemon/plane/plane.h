@@ -45,6 +45,7 @@ struct plane_config {
 	uint32_t flow_table;
 	uint32_t flow_idle_s;
 	uint8_t hop_limit;
+	bool no_tcx; /* tc as on kernels before 6.6, on any kernel; for tests */
 };
 
 /* A path (tunnel) as control sees it. */
@@ -94,8 +95,8 @@ int plane_release(const char *dir);
 
 /*
  * core_port.publish: makes the view the session's one state, in one switch as seen by packets.
- * -ENOSPC when a table is full; then nothing has changed. Several publishes between two
- * plane_settle calls share their grace period.
+ * -ENOSPC when a table is full; then nothing has changed. What must not be rewritten yet because
+ * packets may still read it costs a wait of some milliseconds, which all changes before it share.
  */
 int plane_publish(struct plane *plane, const struct session_view *view);
 

@@ -117,19 +117,19 @@ static int adopt_pools(struct plane *p, const struct plane_config *config)
 		    (!p->pool_used[i] ||
 		     !ip_prefix_equal(&p->pool[i].range, &config->pool[i].range) ||
 		     p->pool[i].length != config->pool[i].length)) {
-			log_error("data plane: the pinned maps were made for other pools; run "
-				  "`magpie release` first");
+			log_error("data plane: the pinned maps were made for other pools; `magpie "
+				  "release` removes them, forwarding stops until the restart");
 			return -EEXIST;
 		}
 	}
 	return 0;
 }
 
-int plane_pools_init(struct plane *p, const struct plane_config *config, bool adopted)
+int plane_pools_init(struct plane *p, const struct plane_config *config)
 {
 	uint32_t first = 0;
 
-	if (adopted)
+	if (p->adopted)
 		return adopt_pools(p, config);
 	for (size_t i = 0; i < config->n_pool && i < MAGPIE_POOLS; i++) {
 		if (!fits_pool(&config->pool[i]))
@@ -175,7 +175,7 @@ static int learn_pool(struct plane *p, const struct ip_prefix *prefix)
 	for (int i = 0; i < MAGPIE_POOLS; i++) {
 		if (p->pool_used[i])
 			continue;
-		plane_store((uint32_t *)plane_at(p, PLANE_MAP_slots, (uint32_t)i), 0);
+		plane_grace(p, p->pool_retired_ns[i]);
 		write_pool(p, (size_t)i, &pool, (uint32_t)i);
 		return i;
 	}
@@ -213,21 +213,33 @@ uint32_t plane_prefix_find(const struct plane *p, const struct ip_prefix *prefix
 	return session;
 }
 
-void plane_prefix_remove(struct plane *p, const struct ip_prefix *prefix)
+static void remove_from_trie(struct plane *p, const struct ip_prefix *prefix)
 {
-	struct magpie_prefix_key key;
+	int fd = p->map[PLANE_MAP_prefix].fd;
+	struct magpie_prefix_key key, first;
+
+	make_key(prefix, &key);
+	bpf_map_delete_elem(fd, &key);
+	if (bpf_map_get_next_key(fd, NULL, &first) < 0)
+		plane_store(&plane_config_map(p)->has_prefixes, 0);
+}
+
+void plane_prefix_remove(struct plane *p, const struct ip_prefix *prefix, uint32_t session)
+{
 	int i = find_pool(p, prefix);
 
-	if (i >= 0) {
-		plane_store(slot_of(p, i, prefix), 0);
-		if (p->role == MAGPIE_ROLE_MAG) {
-			plane_store(&plane_config_map(p)->pool[i].slots, 0);
-			p->pool_used[i] = false;
-		}
+	if (plane_prefix_find(p, prefix) != session)
+		return; /* another session has it by now */
+	if (i < 0) {
+		remove_from_trie(p, prefix);
 		return;
 	}
-	make_key(prefix, &key);
-	bpf_map_delete_elem(p->map[PLANE_MAP_prefix].fd, &key);
+	plane_store(slot_of(p, i, prefix), 0);
+	if (p->role == MAGPIE_ROLE_MAG) {
+		plane_store(&plane_config_map(p)->pool[i].slots, 0);
+		p->pool_used[i] = false;
+		p->pool_retired_ns[i] = plane_now_ns();
+	}
 }
 
 static void each_in_pool(struct plane *p, int i,

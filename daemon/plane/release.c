@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Taking down what stands in a directory of pins: links first (that detaches), then filters of
- * kernels without tcx, then maps. Only what is in the directory is touched, so nothing foreign is.
+ * Taking down what stands in a directory of pins: attachments first, then maps. Only what has a
+ * name of ours is touched, and the bpffs stays mounted while anything else is in it.
  */
 #include <dirent.h>
 #include <linux/magic.h>
@@ -13,62 +13,47 @@
 #include "plane/attach.h"
 #include "util/log.h"
 
-/* The filter goes if it still runs the program that was pinned beside it. */
-static void detach_clsact(const char *pin, uint32_t ifindex)
+static void take_down(void *ctx, enum plane_hook hook, uint32_t ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = ATTACH_TC_HANDLE, .priority = ATTACH_TC_PRIORITY);
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
-	int fd = bpf_obj_get(pin);
-
-	if (fd < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && bpf_tc_query(&hook, &opts) == 0 &&
-	    opts.prog_id == info.id) {
-		opts.prog_fd = 0;
-		opts.prog_id = 0;
-		opts.flags = 0;
-		bpf_tc_detach(&hook, &opts);
-	}
-	close(fd);
+	hook_detach(ctx, hook, ifindex);
 }
 
-static bool starts_with(const char *text, const char *prefix)
+/* What the kernel puts into a new bpffs, and what every directory has. */
+static bool is_of_the_kernel(const char *name)
 {
-	return strncmp(text, prefix, strlen(prefix)) == 0;
+	return name[0] == '.' || strcmp(name, "maps.debug") == 0 ||
+	       strcmp(name, "progs.debug") == 0;
 }
 
-static bool is_ours(const char *name)
-{
-	return starts_with(name, "magpie_") || starts_with(name, ATTACH_PIN_XDP "_") ||
-	       starts_with(name, ATTACH_PIN_TC "_") || starts_with(name, ATTACH_PIN_CLSACT "_");
-}
-
-static int remove_pins(const char *dir)
+/* The entries of the directory that are not ours; negative errno. */
+static int count_foreign(const char *dir)
 {
 	DIR *d = opendir(dir);
-	struct dirent *e;
-	int r = 0;
+	const struct dirent *e;
+	int n = 0;
 
 	if (!d)
-		return errno == ENOENT ? 0 : -errno;
-	while ((e = readdir(d))) {
-		char pin[600];
+		return -errno;
+	while ((e = readdir(d)))
+		n += !is_of_the_kernel(e->d_name);
+	closedir(d);
+	return n;
+}
 
-		if (!is_ours(e->d_name))
-			continue; /* the kernel puts files of its own into a new bpffs */
-		snprintf(pin, sizeof(pin), "%s/%s", dir, e->d_name);
-		if (starts_with(e->d_name, ATTACH_PIN_CLSACT "_"))
-			detach_clsact(pin,
-				      (uint32_t)strtoul(e->d_name + strlen(ATTACH_PIN_CLSACT) + 1,
-							NULL, 10));
-		if (unlink(pin) < 0) {
-			log_error("data plane: cannot unpin %s: %s", pin, strerror(errno));
+int plane_unpin(const char *dir)
+{
+	char path[300];
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	hook_each(dir, take_down, path);
+	for (int i = 0; i < PLANE_MAP_COUNT; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, plane_map_name((enum plane_map)i));
+		if (unlink(path) < 0 && errno != ENOENT) {
 			r = -errno;
+			log_error("data plane: cannot unpin %s: %s", path, strerror(errno));
 		}
 	}
-	closedir(d);
 	return r;
 }
 
@@ -83,8 +68,14 @@ int plane_release(const char *dir)
 		rmdir(dir); /* ours and empty, or not ours to remove */
 		return 0;
 	}
-	r = remove_pins(dir);
-	if (r == 0 && umount(dir) == 0)
-		rmdir(dir);
-	return r;
+	r = plane_unpin(dir);
+	if (r < 0)
+		return r;
+	if (count_foreign(dir) != 0) {
+		log_notice("data plane: %s stays: there are pins in it that are not ours", dir);
+		return 0;
+	}
+	umount(dir); /* fails where it is a folder of somebody's bpffs: only the folder goes then */
+	rmdir(dir);
+	return 0;
 }

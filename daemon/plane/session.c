@@ -34,7 +34,7 @@ struct magpie_set *plane_live_set(const struct plane *p, uint32_t id)
 	return &s->set[*live_byte(p, id) & 1];
 }
 
-static struct magpie_binding *bindings_of(const struct plane *p, struct magpie_set *set)
+struct magpie_binding *plane_bindings(const struct plane *p, struct magpie_set *set)
 {
 	struct magpie_wide *wide;
 
@@ -50,10 +50,14 @@ static struct magpie_binding *bindings_of(const struct plane *p, struct magpie_s
 static void drop_draft(struct plane *p, struct draft *d)
 {
 	for (uint16_t i = 0; i < d->n_taken; i++)
-		plane_path_give(p, d->binding[i].path);
+		plane_path_undo(p, d->binding[i].path);
+	if (d->set.wide == 0)
+		return;
+	memset(plane_at(p, PLANE_MAP_wide, d->set.wide), 0, sizeof(struct magpie_wide));
+	idpool_give(&p->wide_ids, d->set.wide, plane_now_ns());
 }
 
-static int make_draft(struct plane *p, const struct session_view *view, struct draft *d)
+static int fill_draft(struct plane *p, const struct session_view *view, struct draft *d)
 {
 	memset(d, 0, sizeof(*d));
 	d->set.state =
@@ -75,12 +79,33 @@ static int make_draft(struct plane *p, const struct session_view *view, struct d
 		b->flags = (uint8_t)((v->use & BINDING_TX ? MAGPIE_BINDING_TX : 0) |
 				     (v->use & BINDING_RX ? MAGPIE_BINDING_RX : 0));
 		r = plane_path_take(p, v, &b->path);
-		if (r < 0) {
-			drop_draft(p, d);
+		if (r < 0)
 			return r;
-		}
 		d->n_taken++;
 	}
+	return 0;
+}
+
+/* The bindings to where packets will read them; -ENOSPC when no wide element is left. */
+static int place_bindings(struct plane *p, struct draft *d)
+{
+	struct magpie_wide *wide;
+
+	if (d->set.n <= MAGPIE_NARROW) {
+		memcpy(d->set.binding, d->binding, d->set.n * sizeof(d->binding[0]));
+		return 0;
+	}
+	d->set.wide = idpool_take(p, &p->wide_ids);
+	if (d->set.wide == 0) {
+		log_limited(&p->full, LOG_LEVEL_ERROR,
+			    "data plane: all %u places for sessions with more than %d bindings are "
+			    "in use; more come with a larger Sessions= in [Limits], `magpie "
+			    "release` and a restart",
+			    p->wide_ids.size - 1, MAGPIE_NARROW);
+		return -ENOSPC;
+	}
+	wide = plane_at(p, PLANE_MAP_wide, d->set.wide);
+	memcpy(wide->binding, d->binding, d->set.n * sizeof(d->binding[0]));
 	return 0;
 }
 
@@ -90,37 +115,24 @@ static bool same_as_live(const struct plane *p, const struct plane_session *s,
 	struct magpie_set *live = plane_live_set(p, s->id);
 
 	return live->state == d->set.state && live->n == d->set.n && live->seed == d->set.seed &&
-	       memcmp(bindings_of(p, live), d->binding, d->set.n * sizeof(d->binding[0])) == 0;
+	       memcmp(plane_bindings(p, live), d->binding, d->set.n * sizeof(d->binding[0])) == 0;
 }
 
-/* Fills the idle set; -ENOSPC when no wide element is left. */
-static int write_idle(struct plane *p, struct plane_session *s, struct draft *d)
+static void write_idle(struct plane *p, const struct plane_session *s, const struct draft *d)
 {
-	struct magpie_set *live = plane_live_set(p, s->id);
 	struct magpie_session *element = plane_at(p, PLANE_MAP_session, s->id);
-	struct magpie_set *idle = &element->set[!(*live_byte(p, s->id) & 1)];
+	unsigned int idle = !(*live_byte(p, s->id) & 1);
+	struct magpie_set set = d->set;
 
-	if (d->set.n > MAGPIE_NARROW) {
-		struct magpie_wide *wide;
-
-		d->set.wide = idpool_take(p, &p->wide_ids);
-		if (d->set.wide == 0)
-			return -ENOSPC;
-		wide = plane_at(p, PLANE_MAP_wide, d->set.wide);
-		memcpy(wide->binding, d->binding, d->set.n * sizeof(d->binding[0]));
-	} else {
-		memcpy(d->set.binding, d->binding, d->set.n * sizeof(d->binding[0]));
-	}
-	d->set.generation = live->generation + 1;
+	set.generation = element->set[!idle].generation + 1;
 	plane_grace(p, s->retired_ns);
-	*idle = d->set;
-	return 0;
+	element->set[idle] = set;
 }
 
 /* Gives up what the set that is live no more has held. */
 static void retire(struct plane *p, struct magpie_set *set)
 {
-	const struct magpie_binding *b = bindings_of(p, set);
+	const struct magpie_binding *b = plane_bindings(p, set);
 
 	for (uint16_t i = 0; i < set->n; i++)
 		plane_path_give(p, b[i].path);
@@ -150,23 +162,46 @@ static bool has_prefix(const struct ip_prefix *list, unsigned int n, const struc
 	return false;
 }
 
-/* Adds those of the view that are not there; undone on failure. */
-static int add_prefixes(struct plane *p, struct plane_session *s, const struct session_view *view)
+/* Takes back the first n of the view's that were added, to where they led before. */
+static void restore_prefixes(struct plane *p, const struct plane_session *s,
+			     const struct session_view *view, const uint32_t *before,
+			     unsigned int n)
 {
-	unsigned int i;
-	int r = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		if (has_prefix(s->prefix, s->n_prefix, &view->prefix[i]))
+			continue;
+		if (before[i] != 0)
+			plane_prefix_add(p, &view->prefix[i], before[i]);
+		else
+			plane_prefix_remove(p, &view->prefix[i], s->id);
+	}
+}
 
-	for (i = 0; r == 0 && i < view->n_prefix; i++) {
-		if (!has_prefix(s->prefix, s->n_prefix, &view->prefix[i]))
-			r = plane_prefix_add(p, &view->prefix[i], s->id);
+/* Adds those of the view that are not there; undone on failure. */
+static int add_prefixes(struct plane *p, const struct plane_session *s,
+			const struct session_view *view)
+{
+	uint32_t before[MH_MAX_HNP];
+
+	for (unsigned int i = 0; i < view->n_prefix; i++) {
+		const struct ip_prefix *prefix = &view->prefix[i];
+		int r;
+
+		if (has_prefix(s->prefix, s->n_prefix, prefix))
+			continue;
+		before[i] = plane_prefix_find(p, prefix);
+		r = plane_prefix_add(p, prefix, s->id);
+		if (r < 0) {
+			char text[IP_TEXT_MAX];
+
+			log_limited(&p->full, LOG_LEVEL_ERROR,
+				    "data plane: no room for prefix %s, which is of no pool: %s",
+				    ip_prefix_text(prefix, text), strerror(-r));
+			restore_prefixes(p, s, view, before, i);
+			return r;
+		}
 	}
-	if (r == 0)
-		return 0;
-	while (i-- > 0) {
-		if (!has_prefix(s->prefix, s->n_prefix, &view->prefix[i]))
-			plane_prefix_remove(p, &view->prefix[i]);
-	}
-	return r;
+	return 0;
 }
 
 static void settle_prefixes(struct plane *p, struct plane_session *s,
@@ -174,7 +209,7 @@ static void settle_prefixes(struct plane *p, struct plane_session *s,
 {
 	for (unsigned int i = 0; i < s->n_prefix; i++) {
 		if (!has_prefix(view->prefix, view->n_prefix, &s->prefix[i]))
-			plane_prefix_remove(p, &s->prefix[i]);
+			plane_prefix_remove(p, &s->prefix[i], s->id);
 	}
 	s->n_prefix = view->n_prefix;
 	memcpy(s->prefix, view->prefix, sizeof(s->prefix));
@@ -212,6 +247,10 @@ static int find_or_make(struct plane *p, const struct session_view *view,
 			return -ENOMEM;
 		s->id = idpool_take(p, &p->session_ids);
 		if (s->id == 0) {
+			log_limited(&p->full, LOG_LEVEL_ERROR,
+				    "data plane: all %u sessions are in use; more need a larger "
+				    "Sessions= in [Limits], `magpie release` and a restart",
+				    p->session_ids.size - 1);
 			free(s);
 			return -ENOSPC;
 		}
@@ -234,46 +273,66 @@ static void forget(struct plane *p, struct plane_session *s)
 }
 
 /* Prefixes first: nothing finds it any more; then its set becomes nobody's. */
-static int end_session(struct plane *p, struct plane_session *s)
+static void end_session(struct plane *p, struct plane_session *s)
 {
-	struct session_view none = {0};
-	struct draft d = {0};
+	static const struct session_view none;
+	static const struct draft empty;
 
 	settle_prefixes(p, s, &none);
-	write_idle(p, s, &d); /* an empty set needs no element: cannot fail */
+	write_idle(p, s, &empty);
 	flip(p, s);
 	plane_store(plane_pinned_byte(p, s->id), 0);
 	forget(p, s);
-	return 0;
+}
+
+/* Nothing finds the session yet: it is whole before its first prefix. */
+static int open_set(struct plane *p, struct plane_session *s, const struct session_view *view,
+		    const struct draft *d)
+{
+	struct magpie_session *element = plane_at(p, PLANE_MAP_session, s->id);
+	struct magpie_session before = *element;
+	uint8_t live = *live_byte(p, s->id);
+	int r;
+
+	write_idle(p, s, d);
+	flip(p, s);
+	r = add_prefixes(p, s, view);
+	if (r < 0) { /* its first prefixes may have been seen for a moment */
+		plane_grace(p, plane_now_ns());
+		*element = before;
+		plane_store(live_byte(p, s->id), live);
+	}
+	return r;
 }
 
 static int replace_set(struct plane *p, struct plane_session *s, const struct session_view *view,
-		       struct draft *d, bool fresh)
+		       const struct draft *d)
 {
-	int r = write_idle(p, s, d);
+	int r = add_prefixes(p, s, view); /* what can fail comes before the switch */
 
 	if (r < 0)
 		return r;
-	if (fresh) { /* nothing finds it yet: whole before its first prefix */
-		flip(p, s);
-		r = add_prefixes(p, s, view);
-		if (r < 0) {
-			struct draft none = {0};
-
-			d->n_taken = 0; /* flip takes them back */
-			write_idle(p, s, &none);
-			flip(p, s);
-		}
-		return r;
-	}
-	r = add_prefixes(p, s, view);
-	if (r < 0) {
-		if (d->set.wide)
-			idpool_give(&p->wide_ids, d->set.wide, 0);
-		return r;
-	}
+	write_idle(p, s, d);
 	flip(p, s);
 	return 0;
+}
+
+/* Makes *d the session's set, with the view's prefixes; -EALREADY: the set is that one already. */
+static int apply(struct plane *p, struct plane_session *s, const struct session_view *view,
+		 struct draft *d, bool fresh)
+{
+	int r = fill_draft(p, view, d);
+
+	if (r < 0)
+		return r;
+	if (!fresh && same_as_live(p, s, d)) {
+		r = add_prefixes(p, s, view);
+		return r < 0 ? r : -EALREADY;
+	}
+	r = place_bindings(p, d);
+	if (r < 0)
+		return r;
+	return fresh ? open_set(p, s, view, d) : replace_set(p, s, view, d);
 }
 
 int plane_publish(struct plane *p, const struct session_view *view)
@@ -285,95 +344,31 @@ int plane_publish(struct plane *p, const struct session_view *view)
 
 	if (view->state == SESSION_NONE) {
 		HASH_FIND(hh, p->by_core_id, &view->id, sizeof(view->id), s);
-		return s ? end_session(p, s) : 0;
+		if (s)
+			end_session(p, s);
+		plane_paths_tell(p);
+		return 0;
 	}
 	if (view->n_prefix == 0 || view->n_prefix > MH_MAX_HNP || view->n > CORE_MAX_BINDINGS)
 		return -EINVAL;
 	r = find_or_make(p, view, &s, &fresh);
 	if (r < 0)
 		return r;
-	r = make_draft(p, view, &d);
+	r = apply(p, s, view, &d, fresh);
 	if (r < 0)
-		goto fail;
-
-	if (same_as_live(p, s, &d)) {
-		r = add_prefixes(p, s, view);
-		drop_draft(p, &d);
-	} else {
-		r = replace_set(p, s, view, &d, fresh);
-		if (r < 0)
-			drop_draft(p, &d);
-	}
-	if (r < 0)
-		goto fail;
-	settle_prefixes(p, s, view);
-	return 0;
-
-fail:
-	if (fresh)
+		drop_draft(p, &d); /* the live set holds references of its own */
+	if (r == -EALREADY)
+		r = 0;
+	if (r == 0)
+		settle_prefixes(p, s, view);
+	else if (fresh)
 		forget(p, s);
+	plane_paths_tell(p);
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
-/* ---- adoption
- * --------------------------------------------------------------------------------------- */
-
-static void adopt_prefix(struct plane *p, const struct ip_prefix *prefix, uint32_t id)
-{
-	struct plane_session *s;
-
-	HASH_FIND(hh_id, p->by_id, &id, sizeof(id), s);
-	if (!s || s->n_prefix == MH_MAX_HNP)
-		plane_prefix_remove(p, prefix); /* leads nowhere */
-	else
-		s->prefix[s->n_prefix++] = *prefix;
-}
-
-static int adopt_session(struct plane *p, uint32_t id)
-{
-	struct magpie_set *set = plane_live_set(p, id);
-	const struct magpie_binding *b;
-	struct plane_session *s;
-
-	if (set->state == MAGPIE_SESSION_NONE)
-		return 0;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->id = id;
-	s->retired_ns = plane_now_ns();
-	HASH_ADD(hh_id, p->by_id, id, sizeof(s->id), s);
-	idpool_adopt(&p->session_ids, id);
-	p->orphans++;
-	if (set->n > MAGPIE_NARROW)
-		idpool_adopt(&p->wide_ids, set->wide);
-	b = bindings_of(p, set);
-	for (uint16_t i = 0; i < set->n; i++)
-		plane_path_adopt_user(p, b[i].path);
-	return 0;
-}
-
-int plane_sessions_adopt(struct plane *p)
-{
-	struct plane_path *path, *tmp;
-
-	for (uint32_t id = 1; id < p->map[PLANE_MAP_session].entries; id++) {
-		int r = adopt_session(p, id);
-
-		if (r < 0)
-			return r;
-	}
-	idpool_adopted(&p->session_ids);
-	idpool_adopted(&p->wide_ids);
-	plane_prefix_each(p, adopt_prefix);
-	HASH_ITER (hh, p->paths, path, tmp) {
-		if (path->users == 0) {
-			path->users = 1;
-			plane_path_give(p, path->id);
-		}
-	}
-	return 0;
-}
+/* ---- sessions of a former daemon
+ * ----------------------------------------------------------------------- */
 
 size_t plane_orphans(const struct plane *p)
 {
@@ -389,6 +384,7 @@ void plane_drop_orphans(struct plane *p)
 			end_session(p, s);
 	}
 	p->orphans = 0;
+	plane_paths_tell(p);
 }
 
 void plane_sessions_close(struct plane *p)

@@ -14,6 +14,7 @@
 #include <uthash.h>
 
 #include "plane/plane.h"
+#include "util/log.h"
 
 /* Every map: X(name, mmapable). The name is also that of its pin. */
 #define PLANE_MAPS(X)  \
@@ -89,7 +90,8 @@ struct plane_path {
 	uint32_t users;
 	uint32_t ifindex;
 	bool announced;
-	uint64_t retired_ns;  /* when the idle outer header was last live */
+	uint64_t retired_ns; /* when the idle outer header was last live */
+	struct plane_path *next_gone;
 	UT_hash_handle hh;    /* by key */
 	UT_hash_handle hh_id; /* by id */
 };
@@ -105,7 +107,8 @@ struct plane {
 	char *dir;
 	enum magpie_role role;
 	enum plane_hook hook; /* in use; AUTO until the first device is attached */
-	enum plane_hook wanted;
+	bool no_tcx;	      /* as if the kernel had none */
+	bool adopted;	      /* the maps are those of a former daemon */
 	struct plane_watcher watcher;
 	struct bpf_object *object[3]; /* by plane_hook; NULL: not loaded */
 	int program[3];
@@ -123,15 +126,17 @@ struct plane {
 	struct idpool wide_ids;
 	struct plane_path *paths;
 	struct plane_path *paths_by_id;
+	struct plane_path *gone; /* the watcher is still to be told */
+	struct log_limit full;	 /* a table is full */
 
 	size_t n_pool;
 	struct plane_pool pool[MAGPIE_POOLS]; /* by index of magpie_config.pool; MAG: learned */
 	bool pool_used[MAGPIE_POOLS];
+	uint64_t pool_retired_ns[MAGPIE_POOLS];
 
 	int grace_outer_fd, grace_inner_fd;
 	uint64_t grace_ns; /* what was retired before is unread */
 	uint64_t policy_retired_ns;
-	struct policy policy; /* as last written */
 };
 
 /* ---- access to the mapped maps
@@ -180,6 +185,10 @@ int plane_maps_map(struct plane *p);
 void plane_maps_unmap(struct plane *p);
 const char *plane_map_name(enum plane_map map);
 
+/* release.c */
+/* Takes down and unpins all that is ours below `dir`; the bpffs stays. */
+int plane_unpin(const char *dir);
+
 /* load.c */
 int plane_load(struct plane *p, enum plane_hook hook, const struct plane_config *config);
 void plane_unload(struct plane *p);
@@ -189,16 +198,22 @@ int plane_mount(const char *dir);
 /* Takes a reference; makes and announces the path if it is new. -ENOSPC */
 int plane_path_take(struct plane *p, const struct binding_view *b, uint32_t *ret_id);
 void plane_path_give(struct plane *p, uint32_t id);
-int plane_paths_adopt(struct plane *p);
-void plane_path_adopt_user(struct plane *p, uint32_t id);
+/* As give, for a reference that no live set ever held: a path that goes leaves no trace. */
+void plane_path_undo(struct plane *p, uint32_t id);
+/* Tells the watcher of the paths that went; at the end of a change, so that it may make another. */
+void plane_paths_tell(struct plane *p);
 void plane_paths_close(struct plane *p);
 struct plane_path *plane_path_find(const struct plane *p, uint32_t id);
+struct plane_path *plane_path_by_key(const struct plane *p, const struct plane_path_key *key);
+void plane_path_enter(struct plane *p, struct plane_path *path);
+void plane_tunnel_key(const struct plane_path_key *key, struct magpie_tunnel_key *ret_key);
 
 /* prefix.c */
-int plane_pools_init(struct plane *p, const struct plane_config *config, bool adopted);
+int plane_pools_init(struct plane *p, const struct plane_config *config);
 uint64_t plane_pool_slots(const struct plane_config *config);
 int plane_prefix_add(struct plane *p, const struct ip_prefix *prefix, uint32_t session);
-void plane_prefix_remove(struct plane *p, const struct ip_prefix *prefix);
+/* Unless the prefix leads to another session. */
+void plane_prefix_remove(struct plane *p, const struct ip_prefix *prefix, uint32_t session);
 /* The session a prefix leads to; 0: none. */
 uint32_t plane_prefix_find(const struct plane *p, const struct ip_prefix *prefix);
 /* Calls each for every prefix that has a session. */
@@ -207,10 +222,13 @@ void plane_prefix_each(struct plane *p,
 				    uint32_t session));
 
 /* session.c */
-int plane_sessions_adopt(struct plane *p);
 void plane_sessions_close(struct plane *p);
 struct magpie_set *plane_live_set(const struct plane *p, uint32_t session);
+struct magpie_binding *plane_bindings(const struct plane *p, struct magpie_set *set);
 uint8_t *plane_pinned_byte(const struct plane *p, uint32_t session);
+
+/* adopt.c */
+int plane_adopt(struct plane *p);
 
 /* seed.c */
 uint64_t plane_seed(const struct ip_prefix *prefix);
