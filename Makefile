@@ -6,6 +6,8 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS   += --no-builtin-rules
+Q           := $(if $(V),,@)
+say          = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -65,62 +67,75 @@ deps:
 
 $(B)/obj/%.o: %.c Makefile | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/asan/obj/%.o: %.c Makefile | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(ASAN) -MMD -MP -c -o $@ $<
+	$(call say,ASAN,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ASAN) -MMD -MP -c -o $@ $<
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) -c -o $@ $<
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPFFLAGS) -c -o $@ $<
 $(B)/bpf/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPFFLAGS) -c -o $@ $<
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPFFLAGS) -c -o $@ $<
 $(B)/skel/%.skel.h: $(B)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name $* > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
 
 $(B)/libmagpie.a: $(call obj,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/asan/libmagpie.a: $(call asan,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/libsupport.a: $(call obj,$(SUP_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(B)/asan/libsupport.a: $(call asan,$(SUP_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # --- programs ---------------------------------------------------------------------------------
 
 $(B)/magpied: $(B)/obj/daemon/main.o $(B)/libmagpie.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 $(B)/magpie: $(call obj,$(CLI_SRC)) $(B)/libmagpie.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
 $(B)/magpie-lab: $(call obj,$(LAB_SRC)) $(B)/libmagpie.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(TUI_LIBS)
 
 $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcriterion
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcriterion
 $(B)/asan/tests/unit/%: $(B)/asan/obj/tests/unit/%.o $(B)/asan/libsupport.a $(B)/asan/libmagpie.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ASAN) -o $@ $^ $(LIBS) -lcriterion
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(ASAN) -o $@ $^ $(LIBS) -lcriterion
 $(B)/tests/plane/%: $(B)/obj/tests/plane/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcriterion
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -lcriterion
 $(B)/tests/e2e/%: $(B)/obj/tests/e2e/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 # libFuzzer is clang's; the pure sources are compiled again with its instrumentation.
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(PURE_SRC) $(wildcard daemon/wire/*.h daemon/core/*.h tests/fuzz/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -Wall -Wextra -Werror \
+	$(call say,FUZZ,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -Wall -Wextra -Werror \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(PURE_SRC)
 
 # --- what people run --------------------------------------------------------------------------

@@ -41,7 +41,7 @@
 #define MAGPIE_OUTER	80   /* octets of a prebuilt outer header, Ethernet included */
 #define MAGPIE_NAME	16
 
-/* ---- reasons -------------------------------------------------------------------------------- */
+/* ---- reasons ----------------------------------------------------------------------- */
 
 /*
  * Every packet that reaches a program leaves it under exactly one reason:
@@ -96,7 +96,7 @@ struct magpie_reason_count {	   /* magpie_reason: PERCPU_ARRAY[MAGPIE_REASON_COU
 	__u64 bytes; /* from the IP header on, as the packet came in */
 };
 
-/* ---- configuration of the node --------------------------------------------------------------- */
+/* ---- configuration of the node ----------------------------------------------------- */
 
 enum magpie_role {
 	MAGPIE_ROLE_NONE,
@@ -150,8 +150,7 @@ struct magpie_dev { /* magpie_dev: ARRAY[MAGPIE_DEVS] */
 	__u32 flags; /* enum magpie_dev_flags */
 };
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions ---------------------------------------------------------------------- */
 
 /*
  * magpie_slots: ARRAY, mmapable, __u32 -> __u32 session id; 0 = no session. The elements of an
@@ -217,8 +216,7 @@ struct magpie_wide { /* magpie_wide: ARRAY, mmapable; element 0 is unused */
 	struct magpie_binding binding[MAGPIE_WIDE];
 };
 
-/* ---- paths ------------------------------------------------------------------------------------
- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 enum magpie_encap {
 	MAGPIE_ENCAP_NONE,
@@ -274,8 +272,7 @@ struct magpie_path_count { /* magpie_pathstat: PERCPU_ARRAY, index as magpie_pat
 	__u64 rx_bytes;
 };
 
-/* ---- policy -----------------------------------------------------------------------------------
- */
+/* ---- policy ------------------------------------------------------------------------ */
 
 enum magpie_rule_fields {
 	MAGPIE_RULE_PROTO = 1,
@@ -337,8 +334,7 @@ struct magpie_rule_count {
 	__u64 bytes;
 };
 
-/* ---- state the programs keep --------------------------------------------------------------------
- */
+/* ---- state the programs keep ------------------------------------------------------- */
 
 struct magpie_flow_key { /* magpie_flow: LRU_HASH */
 	__u64 hash;	 /* 64-bit hash of the flow, seeded by the session */
@@ -383,8 +379,7 @@ struct magpie_bucket { /* magpie_bucket: PERCPU_ARRAY[1], limits ICMP errors we 
 	__u64 tokens;
 };
 
-/* ---- dry run ----------------------------------------------------------------------------------
- */
+/* ---- dry run ----------------------------------------------------------------------- */
 
 enum magpie_trace_flags {
 	MAGPIE_TRACE_PINNED = 1,    /* an established flow kept its path */
@@ -410,8 +405,7 @@ struct magpie_trace {
 	__u8 flags; /* enum magpie_trace_flags */
 };
 
-/* ---- sizes --------------------------------------------------------------------------------------
- */
+/* ---- sizes ------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(struct magpie_reason_count) == 24, "layout");
 _Static_assert(sizeof(struct magpie_pool) == 48, "layout");

@@ -174,7 +174,7 @@ static __always_inline void choose_any(struct pick *pick, const struct magpie_se
 		choose(pick, set, class);
 }
 
-/* ---- pins --------------------------------------------------------------------------------- */
+/* ---- pins -------------------------------------------------------------------------- */
 
 struct pin {
 	struct magpie_flow_key key;
@@ -270,7 +270,7 @@ static __always_inline void fill_pin(struct pin *pin, const struct session *sess
 	pin->dry = (__u8)dry;
 }
 
-/* ---- the choice ------------------------------------------------------------------------------ */
+/* ---- the choice -------------------------------------------------------------------- */
 
 /*
  * Chooses for a flow of class `trace->class` of policy half `half`. Returns 0 with path, bid, tier

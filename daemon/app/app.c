@@ -34,8 +34,7 @@ void app_now(struct core_time *ret_now)
 		(uint64_t)real.tv_sec << 16 | ((uint64_t)real.tv_nsec << 16) / CORE_NSEC_PER_SEC;
 }
 
-/* ---- the core's timer
- * ---------------------------------------------------------------------------- */
+/* ---- the core's timer -------------------------------------------------------------- */
 
 static void on_core_timer(uv_timer_t *timer)
 {
@@ -64,8 +63,7 @@ void app_rearm(struct app *app)
 	uv_timer_start(&app->core_timer, on_core_timer, ms, 0);
 }
 
-/* ---- the port
- * --------------------------------------------------------------------------------------- */
+/* ---- the port ---------------------------------------------------------------------- */
 
 static int on_publish(void *ctx, const struct session_view *view)
 {
@@ -87,8 +85,7 @@ static uint64_t on_random(void *ctx)
 	return value;
 }
 
-/* ---- periodic
- * --------------------------------------------------------------------------------------- */
+/* ---- periodic ---------------------------------------------------------------------- */
 
 static void on_sweep(uv_timer_t *timer)
 {
@@ -117,8 +114,7 @@ static void on_hops_changed(void *ctx)
 		plane_flush_nexthops(app->plane);
 }
 
-/* ---- release
- * ------------------------------------------------------------------------------------------ */
+/* ---- release ----------------------------------------------------------------------- */
 
 static void finish_release(struct app *app)
 {
@@ -151,8 +147,7 @@ void app_start_release(struct app *app, struct control_client *client)
 	uv_timer_start(&app->release_timer, on_release_poll, RELEASE_POLL_MS, RELEASE_POLL_MS);
 }
 
-/* ---- reload
- * ------------------------------------------------------------------------------------------- */
+/* ---- reload ------------------------------------------------------------------------ */
 
 static void report(void *ctx, const struct config_diagnostic *d)
 {
@@ -257,8 +252,7 @@ static void on_signal(uv_signal_t *handle, int number)
 		app_stop(app);
 }
 
-/* ---- start and stop
- * ------------------------------------------------------------------------------- */
+/* ---- start and stop ---------------------------------------------------------------- */
 
 /* Makes the directory and those above it. */
 static int make_directory(const char *path)

@@ -51,13 +51,15 @@ static struct json_object *prefixes(const struct ip_prefix *prefix, unsigned int
 static struct json_object *seconds_until(uint64_t mono_ns)
 {
 	struct core_time now;
+	uint64_t tenths;
 
 	app_now(&now);
 	if (mono_ns == 0)
 		return NULL;
 	if (mono_ns <= now.mono_ns)
 		return json_object_new_double(0);
-	return json_object_new_double((double)((mono_ns - now.mono_ns) / 100000000U) / 10.0);
+	tenths = (mono_ns - now.mono_ns) / 100000000U;
+	return json_object_new_double((double)tenths / 10);
 }
 
 static const char *device_name(const struct app *app, uint32_t ifindex)

@@ -19,8 +19,7 @@ struct alternative {
 	size_t n_sport, n_dport;
 };
 
-/* ---- Match
- * --------------------------------------------------------------------------------------------- */
+/* ---- Match ------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -302,8 +301,7 @@ static int compile_match(struct loader *l, const struct pending_rule *rule, uint
 	return 0;
 }
 
-/* ---- Send
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Send -------------------------------------------------------------------------- */
 
 static const struct config_label *find_label(const struct config *c, const char *name)
 {
@@ -431,8 +429,7 @@ static int compile_send(struct loader *l, const struct pending_rule *rule,
 	return 0;
 }
 
-/* ---- rules
- * --------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------- */
 
 static bool name_is_taken(const struct loader *l, size_t i)
 {

@@ -32,8 +32,7 @@ static void store(void *to, size_t size, uint64_t n)
 		*(uint32_t *)to = (uint32_t)n;
 }
 
-/* ---- the plain ones
- * ------------------------------------------------------------------------------------ */
+/* ---- the plain ones ---------------------------------------------------------------- */
 
 static void set_number(struct loader *l, const struct row *row, const struct text *value)
 {
@@ -79,8 +78,7 @@ static void set_directory(struct loader *l, const struct row *row, const struct 
 		memcpy(place(l, row), value->value, strlen(value->value) + 1);
 }
 
-/* ---- [Node]
- * -------------------------------------------------------------------------------------------- */
+/* ---- [Node] ------------------------------------------------------------------------ */
 
 static void set_role(struct loader *l, const struct row *row, const struct text *value)
 {
@@ -161,8 +159,9 @@ static void set_outside(struct loader *l, const struct row *row, const struct te
 		add_device(l, &t, l->config->outside, &l->config->n_outside);
 }
 
-/* ---- [Anchor]
- * ------------------------------------------------------------------------------------------ */
+#define MAX_LIFETIME_MS UINT64_C(262140000) /* 65535 units of 4 s */
+
+/* ---- [Anchor] ---------------------------------------------------------------------- */
 
 static void set_address(struct loader *l, const struct row *row, const struct text *value)
 {
@@ -200,7 +199,7 @@ static void set_lifetime(struct loader *l, const struct row *row, const struct t
 	uint32_t ms;
 
 	(void)row;
-	if (value_duration_ms(l, value, 4000, 65535 * 4000, &ms) < 0)
+	if (value_duration_ms(l, value, 4000, MAX_LIFETIME_MS, &ms) < 0)
 		return;
 	if (ms % 4000 != 0)
 		warning_at(l, &value->at,
@@ -210,8 +209,7 @@ static void set_lifetime(struct loader *l, const struct row *row, const struct t
 	l->config->lma.max_lifetime_s = ms / 4000 * 4;
 }
 
-/* ---- [Label]
- * ------------------------------------------------------------------------------------------- */
+/* ---- [Label] ----------------------------------------------------------------------- */
 
 static struct config_label *this_label(struct loader *l)
 {
@@ -244,8 +242,7 @@ static void set_label_number(struct loader *l, const struct row *row, const stru
 		this_label(l)->number = (uint8_t)n;
 }
 
-/* ---- [Path]
- * -------------------------------------------------------------------------------------------- */
+/* ---- [Path] ------------------------------------------------------------------------ */
 
 static struct config_path *this_path(struct loader *l)
 {
@@ -292,8 +289,7 @@ static void set_path_number(struct loader *l, const struct row *row, const struc
 		l->path[l->n_pending_path - 1].has_bid = true;
 }
 
-/* ---- [MobileNode]
- * -------------------------------------------------------------------------------------- */
+/* ---- [MobileNode] ------------------------------------------------------------------ */
 
 static struct mag_node_config *this_node(struct loader *l)
 {
@@ -370,8 +366,7 @@ static void set_node_llid(struct loader *l, const struct row *row, const struct 
 	}
 }
 
-/* ---- [Pool], [Gateway], [Rule], [Store]
- * ---------------------------------------------------------------- */
+/* ---- [Pool], [Gateway], [Rule], [Store] -------------------------------------------- */
 
 static void set_pool_prefix(struct loader *l, const struct row *row, const struct text *value)
 {
@@ -417,8 +412,7 @@ static void set_store(struct loader *l, const struct row *row, const struct text
 		l->config->store_memory = i == 1;
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------- */
 
 #define FIELD(member) offsetof(struct config, member)
 #define SIZE(member)  sizeof(((struct config *)NULL)->member)
@@ -521,8 +515,7 @@ void setting(struct loader *l, size_t key, const struct text *value)
 	rows[key].set(l, &rows[key], value);
 }
 
-/* ---- sections
- * ------------------------------------------------------------------------------------------ */
+/* ---- sections ---------------------------------------------------------------------- */
 
 /* The element a repeatable section begins; over a limit the last one is written again. */
 static bool room(struct loader *l, size_t n, size_t max, const char *what)
@@ -598,8 +591,7 @@ void setting_section(struct loader *l, enum config_section section)
 	}
 }
 
-/* ---- defaults
- * ------------------------------------------------------------------------------------------ */
+/* ---- defaults ---------------------------------------------------------------------- */
 
 /* The defaults are the texts of the key table, put through the same functions. */
 void settings_defaults(struct config *c)

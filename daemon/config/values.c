@@ -128,8 +128,10 @@ int value_prefix(struct loader *l, const struct text *t, struct ip_prefix *ret)
 {
 	char address[VALUE_MAX], wanted[IP_TEXT_MAX];
 	const char *slash = strchr(t->value, '/');
+	const char *end = "";
 	struct ip_prefix p;
 	struct ip_addr a;
+	uint64_t len;
 
 	if (ip_prefix_parse(t->value, ret) == 0)
 		return 0;
@@ -144,10 +146,8 @@ int value_prefix(struct loader *l, const struct text *t, struct ip_prefix *ret)
 	}
 	memcpy(address, t->value, (size_t)(slash - t->value));
 	address[slash - t->value] = '\0';
-	if (ip_parse(address, &a) == 0 && isdigit((unsigned char)slash[1]) &&
-	    atoi(slash + 1) <= 128) {
-		int len = atoi(slash + 1) + (ip_is_v4(&a) ? 96 : 0);
-
+	if (ip_parse(address, &a) == 0 && parse_u64(slash + 1, &len, &end) == 0 && *end == '\0') {
+		len += ip_is_v4(&a) ? 96 : 0;
 		if (len <= 128) {
 			p = ip_prefix_make(&a, (uint8_t)len);
 			error_at(l, &t->at, "%s has bits behind its length; did you mean %s?",

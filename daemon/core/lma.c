@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- making and ending ----------------------------------------------------------------------- */
+/* ---- making and ending ------------------------------------------------------------- */
 
 static int take_config(struct lma *lma, const struct lma_config *config)
 {
@@ -97,7 +97,7 @@ const uint64_t *lma_statuses(const struct lma *lma)
 	return lma->statuses;
 }
 
-/* ---- notes ----------------------------------------------------------------------------------- */
+/* ---- notes ------------------------------------------------------------------------- */
 
 void lma_note(struct lma *lma, enum core_note_kind kind, const struct lma_session *session,
 	      const struct lma_binding *binding)
@@ -137,7 +137,7 @@ static void note_request(struct lma *lma, enum core_note_kind kind, const struct
 	lma->port.note(lma->port.ctx, &note);
 }
 
-/* ---- a message ------------------------------------------------------------------------------- */
+/* ---- a message --------------------------------------------------------------------- */
 
 static bool all_zero(const uint8_t *octets, size_t len)
 {
@@ -317,7 +317,7 @@ void lma_receive(struct lma *lma, const struct core_time *now, const struct core
 		end_silent(lma, &req);
 }
 
-/* ---- paths and time -------------------------------------------------------------------------- */
+/* ---- paths and time ---------------------------------------------------------------- */
 
 static bool mark_path(struct lma_set *set, const struct lma_tunnel *tunnel, bool up,
 		      uint64_t now_ns)

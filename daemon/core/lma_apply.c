@@ -36,7 +36,7 @@ static bool same_tuple(const struct lma_binding *b, const struct lma_tuple *tupl
 	       ip_equal(&b->tuple.remote, &tuple->remote);
 }
 
-/* ---- registration -------------------------------------------------------------------------- */
+/* ---- registration ------------------------------------------------------------------ */
 
 /* EC-07, EC-59: a set that changes back and forth is a fault, not mobility. */
 static bool flips_too_often(struct lma_set *set, uint64_t now_ns)
@@ -319,7 +319,7 @@ uint8_t lma_register(struct lma *lma, struct lma_request *req)
 	return req->session == NULL ? create(lma, req) : change(lma, req);
 }
 
-/* ---- deregistration ------------------------------------------------------------------------ */
+/* ---- deregistration ---------------------------------------------------------------- */
 
 /* Does this address belong to the gateway that has, or last had, the session? */
 static bool is_gateways(const struct lma_set *set, const struct ip_addr *a)
@@ -401,7 +401,7 @@ bool lma_deregister(struct lma *lma, struct lma_request *req, uint8_t *ret_statu
 	return true;
 }
 
-/* ---- time ---------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------- */
 
 static void edit_due(struct lma *lma, uint64_t now_ns)
 {

@@ -16,7 +16,7 @@ static bool tuple_equal(const struct lma_tuple *a, const struct lma_tuple *b)
 	return ip_equal(&a->local, &b->local) && ip_equal(&a->remote, &b->remote);
 }
 
-/* ---- editing ------------------------------------------------------------------------------- */
+/* ---- editing ----------------------------------------------------------------------- */
 
 void lma_draft_load(struct lma *lma, const struct lma_session *session)
 {
@@ -175,7 +175,7 @@ static void trim_drains(struct lma_set *set)
 		erase_oldest_drain(set);
 }
 
-/* ---- telling what changed ------------------------------------------------------------------ */
+/* ---- telling what changed ---------------------------------------------------------- */
 
 static bool is_bound(const struct lma_binding *b)
 {
@@ -212,7 +212,7 @@ static void note_changes(struct lma *lma, const struct lma_session *session,
 		lma_note(lma, CORE_NOTE_SESSION_LINGER, session, NULL);
 }
 
-/* ---- publishing and committing --------------------------------------------------------------- */
+/* ---- publishing and committing ----------------------------------------------------- */
 
 static int grow(void **array, uint16_t *cap, uint16_t need, size_t size)
 {

@@ -42,7 +42,7 @@ static void node_id(const struct lma_node *node, struct mh_id *ret_id)
 	memcpy(ret_id->octets, node->key + 1, ret_id->len);
 }
 
-/* ---- listing ------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------- */
 
 static uint16_t show_bindings(struct lma_show *show, const struct lma_set *set)
 {
@@ -114,7 +114,7 @@ int lma_each(const struct lma *lma, int (*each)(void *ctx, const struct lma_sess
 	return 0;
 }
 
-/* ---- out ----------------------------------------------------------------------------------- */
+/* ---- out --------------------------------------------------------------------------- */
 
 int lma_export(const struct lma *lma, const struct core_time *now, uint32_t session,
 	       struct lma_record *ret_record)
@@ -158,7 +158,7 @@ int lma_export(const struct lma *lma, const struct core_time *now, uint32_t sess
 	return 0;
 }
 
-/* ---- in ------------------------------------------------------------------------------------ */
+/* ---- in ---------------------------------------------------------------------------- */
 
 /* A record may come from a damaged disk: nothing in it is believed. */
 static bool record_is_sound(const struct lma_record *r)

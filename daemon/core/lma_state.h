@@ -27,8 +27,7 @@
 
 #define LMA_STATUS_REPEATED 256 /* no status: answer as before */
 
-/* ---- timers ------------------------------------------------------------------------------------
- */
+/* ---- timers ------------------------------------------------------------------------ */
 
 enum lma_timer_kind { LMA_TIMER_SESSION, LMA_TIMER_NODE };
 
@@ -44,8 +43,7 @@ struct lma_heap {
 	uint32_t cap;
 };
 
-/* ---- state -------------------------------------------------------------------------------------
- */
+/* ---- state ------------------------------------------------------------------------- */
 
 /* What orders messages: the timestamp where both have one, else the sequence number. */
 struct lma_key {
@@ -224,8 +222,7 @@ struct lma {
 	uint64_t statuses[256];
 };
 
-/* ---- a PBU on its way --------------------------------------------------------------------------
- */
+/* ---- a PBU on its way -------------------------------------------------------------- */
 
 enum lma_verdict {
 	LMA_NEW,     /* a new session is asked for */

@@ -11,7 +11,7 @@
 
 #define ID_HEAD offsetof(struct mh_id, octets)
 
-/* ---- nodes --------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------- */
 
 static uint8_t node_key(const struct mh_id *id, uint8_t key[1 + MH_ID_MAX])
 {
@@ -111,7 +111,7 @@ void lma_node_due(struct lma *lma, struct lma_node *node, const struct core_time
 		lma_node_put(lma, node);
 }
 
-/* ---- gateways ------------------------------------------------------------------------------ */
+/* ---- gateways ---------------------------------------------------------------------- */
 
 struct lma_gateway *lma_gateway_get(struct lma *lma, const struct mh_id *id)
 {
@@ -141,7 +141,7 @@ void lma_gateway_put(struct lma *lma, struct lma_gateway *gateway)
 	free(gateway);
 }
 
-/* ---- tunnels ------------------------------------------------------------------------------- */
+/* ---- tunnels ----------------------------------------------------------------------- */
 
 struct lma_tunnel *lma_tunnel_find(const struct lma *lma, const struct lma_tuple *tuple)
 {
@@ -242,7 +242,7 @@ void lma_tunnel_unlink(struct lma *lma, struct lma_binding *binding)
 	tunnel_put(lma, tunnel);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------ */
+/* ---- sessions ---------------------------------------------------------------------- */
 
 static uint32_t free_id(const struct lma *lma)
 {

@@ -158,8 +158,7 @@ void mag_free(struct mag *mag)
 	free(mag);
 }
 
-/* ---- the difference between two configurations ------------------------------------------------
- */
+/* ---- the difference between two configurations ------------------------------------- */
 
 static bool in_use(const struct mag *mag, size_t i)
 {

@@ -170,17 +170,17 @@ struct mag {
 	uint64_t status[256];
 };
 
-/* ---- mag.c: the loop ---- */
+/* ---- mag.c: the loop --------------------------------------------------------------- */
 void mag_settle(struct mag *mag, struct mag_session *s, const struct core_time *now);
 void mag_note(const struct mag *mag, const struct mag_session *s, size_t i,
 	      enum core_note_kind kind, const char *detail);
 struct mag_session *mag_session_by_id(const struct mag *mag, uint32_t id);
 
-/* ---- mag_timer.c: what runs out ---- */
+/* ---- mag_timer.c: what runs out ---------------------------------------------------- */
 void mag_timers(struct mag *mag, struct mag_session *s, uint64_t now_ns);
 uint64_t mag_session_next(const struct mag *mag, const struct mag_session *s, uint64_t now_ns);
 
-/* ---- mag_schedule.c: who may start ---- */
+/* ---- mag_schedule.c: who may start ------------------------------------------------- */
 /* One path at a time: discovery, and a legacy session. */
 bool mag_sequential(const struct mag *mag, const struct mag_session *s);
 void mag_schedule(struct mag *mag, struct mag_session *s, uint64_t now_ns);
@@ -189,7 +189,7 @@ bool mag_young(const struct mag *mag, const struct mag_session *s, size_t except
 /* True when another path waits that could be tried instead of `i`. */
 bool mag_alternative(const struct mag *mag, const struct mag_session *s, size_t i);
 
-/* ---- mag_path.c: transitions of one binding ---- */
+/* ---- mag_path.c: transitions of one binding ---------------------------------------- */
 bool mag_link_ok(const struct mag *mag, size_t i);
 /* Can carry messages for others: bound, up and alive. */
 bool mag_live(const struct mag *mag, const struct mag_session *s, size_t i);
@@ -212,19 +212,19 @@ void mag_deregistered(struct mag *mag, struct mag_session *s, size_t i, uint64_t
 void mag_leave(struct mag *mag, struct mag_session *s);
 void mag_suspect(struct mag *mag, struct mag_session *s, size_t i, uint64_t now_ns);
 
-/* ---- mag_refresh.c ---- */
+/* ---- mag_refresh.c ----------------------------------------------------------------- */
 void mag_refresh_due(struct mag *mag, struct mag_session *s, size_t i);
 /* Time of the next refresh of a binding granted at `sent_ns` for `lifetime_ns`. */
 uint64_t mag_refresh_time(const struct mag *mag, uint64_t sent_ns, uint64_t lifetime_ns);
 void mag_bulk_apart(struct mag *mag, struct mag_session *s);
 
-/* ---- mag_build.c: PBUs ---- */
+/* ---- mag_build.c: PBUs ------------------------------------------------------------- */
 /* Where a message about binding `i` leaves; false: nowhere. ret_alt: it names another address. */
 bool mag_route(const struct mag *mag, const struct mag_session *s, size_t i,
 	       struct core_peer *ret_peer, bool *ret_alt);
 void mag_flush(struct mag *mag, struct mag_session *s, const struct core_time *now);
 
-/* ---- mag_clock.c: order keys ---- */
+/* ---- mag_clock.c: order keys ------------------------------------------------------- */
 void mag_clock_see(struct mag *mag, const struct core_time *now);
 uint64_t mag_clock_key(struct mag *mag, struct mag_session *s, const struct core_time *now);
 void mag_clock_accepted(struct mag *mag, struct mag_session *s, const struct mag_sent *sent);
@@ -232,13 +232,13 @@ void mag_clock_accepted(struct mag *mag, struct mag_session *s, const struct mag
 bool mag_clock_rejected(struct mag *mag, struct mag_session *s, const struct core_time *now,
 			const struct mh_message *msg);
 
-/* ---- mag_answer.c, mag_reject.c: PBAs ---- */
+/* ---- mag_answer.c, mag_reject.c: PBAs ---------------------------------------------- */
 void mag_accepted(struct mag *mag, struct mag_session *s, size_t i, const struct mag_sent *sent,
 		  const struct mh_message *msg, const struct core_time *now);
 void mag_rejected(struct mag *mag, struct mag_session *s, size_t i, const struct mh_message *msg,
 		  uint8_t status, const struct core_time *now);
 
-/* ---- mag_view.c ---- */
+/* ---- mag_view.c -------------------------------------------------------------------- */
 /* 0: the data plane has what it should have; negative: it is behind, and will be tried again. */
 int mag_sync(struct mag *mag, struct mag_session *s, uint64_t now_ns);
 

@@ -27,8 +27,7 @@ struct core_peer {
 	uint32_t ifindex; /* the device it came by, or must leave by; 0 = by routing */
 };
 
-/* ---- the data plane's view of a session -------------------------------------------------------
- */
+/* ---- the data plane's view of a session -------------------------------------------- */
 
 enum session_state {
 	SESSION_NONE, /* the session is gone; prefixes are released */
@@ -69,8 +68,7 @@ struct session_view {
 	struct binding_view binding[CORE_MAX_BINDINGS];
 };
 
-/* ---- what happened ------------------------------------------------------------------------------
- */
+/* ---- what happened ----------------------------------------------------------------- */
 
 /* Events for the history, the log and `magpie events`: X(NAME, "name", severity). */
 #define CORE_NOTES(X)                                        \
@@ -136,8 +134,7 @@ enum core_counter {
 		CORE_COUNTER_COUNT
 };
 
-/* ---- the port
- * ------------------------------------------------------------------------------------ */
+/* ---- the port ---------------------------------------------------------------------- */
 
 struct core_port {
 	void *ctx;
@@ -152,8 +149,8 @@ struct core_port {
 	void (*send)(void *ctx, const struct core_peer *peer, const struct mh_message *msg);
 	void (*note)(void *ctx, const struct core_note *note);
 	/*
-	 * What lma_export gives for this session has changed (order keys and lifetimes too): it is to
-	 * be stored before the answer leaves. Optional (NULL); the LMA only.
+	 * What lma_export gives for this session has changed (order keys and lifetimes too): it is
+	 * to be stored before the answer leaves. Optional (NULL); the LMA only.
 	 */
 	void (*changed)(void *ctx, uint32_t session);
 	/* For jitter and for choosing free prefixes; a test returns what it likes. */

@@ -12,8 +12,7 @@
 #include "core/health.h"
 #include "core/port.h"
 
-/* ---- mh.c: Mobility Header over raw IPv6 sockets (RFC 6275 6.1; checksum by the kernel) --------
- */
+/* ---- mh.c: Mobility Header over raw IPv6 sockets (RFC 6275 6.1; checksum by the kernel) --- */
 
 struct mh_socket;
 struct mh_handler {
@@ -35,8 +34,7 @@ int mh_socket_send(struct mh_socket *sock, const struct core_peer *to, const uin
 void mh_socket_flush(struct mh_socket *sock);
 const struct mh_socket_counts *mh_socket_counts(const struct mh_socket *sock);
 
-/* ---- rtnl.c: links, addresses, routes, neighbours (libmnl) --------------------------------------
- */
+/* ---- rtnl.c: links, addresses, routes, neighbours (libmnl) ------------------------- */
 
 struct rtnl;
 
@@ -97,8 +95,7 @@ int rtnl_routes_purge(void);
 /* ifindex by name, 0 if there is none; blocking, needs no open rtnl. */
 uint32_t rtnl_ifindex(const char *name);
 
-/* ---- ra.c: router advertisements (RFC 4861, RFC 5213 6.9.2)
- * -------------------------------------- */
+/* ---- ra.c: router advertisements (RFC 4861, RFC 5213 6.9.2) ------------------------ */
 
 struct ra;
 struct ra_prefix {
@@ -118,8 +115,7 @@ void ra_device_changed(struct ra *ra, const char *device);
 int ra_set(struct ra *ra, const char *device, const struct ra_prefix *prefix, size_t n,
 	   uint16_t mtu, uint16_t router_lifetime_s);
 
-/* ---- stamp.c: RFC 8762 probes through the tunnels ---------------------------------------------
- */
+/* ---- stamp.c: RFC 8762 probes through the tunnels ---------------------------------- */
 
 /*
  * A probe is a STAMP packet (UDP 862, unauthenticated mode) between the tunnel endpoints' own

@@ -53,8 +53,7 @@ struct ra {
 
 static const struct ip_addr all_nodes = {{0xff, 0x02, [15] = 1}};
 
-/* ---- what is said
- * ------------------------------------------------------------------------------------- */
+/* ---- what is said ------------------------------------------------------------------ */
 
 static size_t put_prefix(uint8_t *p, const struct known_prefix *k)
 {
@@ -113,8 +112,7 @@ static void say(struct lan *lan, const struct ip_addr *to)
 			    strerror(errno));
 }
 
-/* ---- when it is said
- * ---------------------------------------------------------------------------------- */
+/* ---- when it is said --------------------------------------------------------------- */
 
 static void forget_withdrawn(struct lan *lan)
 {
@@ -178,11 +176,13 @@ static bool is_sound(const uint8_t *p, size_t len, int hop_limit, const struct i
 	if (hop_limit != 255 || len < 8 || p[0] != ND_ROUTER_SOLICIT || p[1] != 0)
 		return false;
 	while (at < len) {
-		if (len - at < 2 || p[at + 1] == 0 || len - at < 8u * p[at + 1])
+		size_t size = len - at < 2 ? 0 : (size_t)8 * p[at + 1];
+
+		if (size == 0 || len - at < size)
 			return false;
 		if (p[at] == ND_OPT_SOURCE_LINKADDR && ip_is_zero(from))
 			return false;
-		at += 8u * p[at + 1];
+		at += size;
 	}
 	return true;
 }
@@ -221,8 +221,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	}
 }
 
-/* ---- what there is to say
- * ----------------------------------------------------------------------------- */
+/* ---- what there is to say ---------------------------------------------------------- */
 
 static void join(struct lan *lan)
 {
@@ -322,8 +321,7 @@ void ra_device_changed(struct ra *ra, const char *device)
 	speak_up(lan);
 }
 
-/* ---- open and close
- * ----------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------- */
 
 static int open_raw(void)
 {

@@ -17,8 +17,7 @@
 #define NUD_RESOLVED  (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 #define NUD_CONFIRMED (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE)
 
-/* ---- devices
- * ------------------------------------------------------------------------------------------ */
+/* ---- devices ----------------------------------------------------------------------- */
 
 static void ask_device(struct rtnl *r, struct rtnl_device *d, struct rtnl_device_state *ret)
 {
@@ -37,12 +36,18 @@ static void ask_device(struct rtnl *r, struct rtnl_device *d, struct rtnl_device
 		      (!d->needs_route || rtnl_ask_route(r, &d->anchor, link.ifindex, &route) == 0);
 }
 
+static bool same_device(const struct rtnl_device_state *a, const struct rtnl_device_state *b)
+{
+	return a->exists == b->exists && a->usable == b->usable && a->ifindex == b->ifindex &&
+	       a->mtu == b->mtu && ip_equal(&a->address, &b->address);
+}
+
 static void report_device(struct rtnl *r, struct rtnl_device *d)
 {
 	struct rtnl_device_state state;
 
 	ask_device(r, d, &state);
-	if (d->reported && memcmp(&state, &d->state, sizeof(state)) == 0)
+	if (d->reported && same_device(&state, &d->state))
 		return;
 	d->reported = true;
 	d->state = state;
@@ -66,8 +71,7 @@ int rtnl_watch_device(struct rtnl *r, size_t watch, const char *name, const stru
 	return 0;
 }
 
-/* ---- neighbours
- * --------------------------------------------------------------------------------------- */
+/* ---- neighbours -------------------------------------------------------------------- */
 
 static struct rtnl_neigh *find_neigh(struct rtnl *r, const struct rtnl_neigh_key *key)
 {
@@ -107,8 +111,14 @@ static struct rtnl_neigh *get_neigh(struct rtnl *r, const struct ip_addr *addr, 
 	return n;
 }
 
-/* ---- hops
- * --------------------------------------------------------------------------------------------- */
+/* ---- hops -------------------------------------------------------------------------- */
+
+static bool same_hop(const struct rtnl_hop *a, const struct rtnl_hop *b)
+{
+	return a->resolved == b->resolved && a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	       memcmp(a->source_mac, b->source_mac, 6) == 0 &&
+	       memcmp(a->destination_mac, b->destination_mac, 6) == 0;
+}
 
 static void report_hop(struct rtnl *r, struct rtnl_hop_watch *h)
 {
@@ -122,7 +132,7 @@ static void report_hop(struct rtnl *r, struct rtnl_hop_watch *h)
 		memcpy(hop.source_mac, h->source_mac, 6);
 		memcpy(hop.destination_mac, h->neigh->mac, 6);
 	}
-	if (h->reported && memcmp(&hop, &h->last, sizeof(hop)) == 0)
+	if (h->reported && same_hop(&hop, &h->last))
 		return;
 	h->reported = true;
 	h->last = hop;
@@ -183,8 +193,7 @@ void rtnl_unwatch_hop(struct rtnl *r, uint32_t tunnel)
 	free(h);
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------ */
 
 static void neigh_event(struct rtnl *r, const struct nlmsghdr *nlh)
 {
@@ -295,8 +304,7 @@ static void on_upkeep(uv_timer_t *timer)
 	}
 }
 
-/* ---- open and close
- * ----------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------- */
 
 static struct mnl_socket *open_socket(unsigned int groups)
 {

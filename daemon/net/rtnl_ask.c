@@ -37,8 +37,7 @@ static struct nlmsghdr *request(uint8_t *buffer, uint16_t type, uint16_t flags)
 	return nlh;
 }
 
-/* ---- links
- * -------------------------------------------------------------------------------------------- */
+/* ---- links ------------------------------------------------------------------------- */
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
@@ -75,8 +74,7 @@ int rtnl_ask_link(struct rtnl *r, const char *name, uint32_t ifindex, struct rtn
 	return rtnl_talk(r->requests, nlh, on_link, ret);
 }
 
-/* ---- addresses
- * ---------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------- */
 
 struct address_choice {
 	uint32_t ifindex;
@@ -135,8 +133,7 @@ int rtnl_ask_address(struct rtnl *r, uint32_t ifindex, const struct ip_addr *cur
 	return 0;
 }
 
-/* ---- routes
- * ------------------------------------------------------------------------------------------- */
+/* ---- routes ------------------------------------------------------------------------ */
 
 struct route_answer {
 	struct rtnl_route_info *info;
@@ -203,8 +200,7 @@ int rtnl_ask_route(struct rtnl *r, const struct ip_addr *to, uint32_t ifindex,
 	return 0;
 }
 
-/* ---- neighbours
- * --------------------------------------------------------------------------------------- */
+/* ---- neighbours -------------------------------------------------------------------- */
 
 bool rtnl_parse_neigh(const struct nlmsghdr *nlh, struct rtnl_neigh_key *ret_key,
 		      uint16_t *ret_state, uint8_t ret_mac[6], bool *ret_has_mac)
@@ -275,8 +271,7 @@ void rtnl_use_neigh(struct rtnl *r, const struct rtnl_neigh *n)
 		  NULL, NULL);
 }
 
-/* ---- routes of ours
- * ----------------------------------------------------------------------------------- */
+/* ---- routes of ours ---------------------------------------------------------------- */
 
 #define UNREACHABLE_METRIC (1U << 30) /* anything else comes first */
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
@@ -17,12 +16,12 @@
 struct device_socket {
 	uint32_t ifindex;
 	int fd;
-	UT_hash_handle hh;
+	struct device_socket *next;
 };
 
 struct sender {
 	int protocol;
-	struct device_socket *sockets;
+	struct device_socket *first; /* few: a host has few WANs */
 };
 
 int sender_open(int protocol, struct sender **ret_sender)
@@ -38,12 +37,12 @@ int sender_open(int protocol, struct sender **ret_sender)
 
 void sender_close(struct sender *s)
 {
-	struct device_socket *d, *tmp;
-
 	if (!s)
 		return;
-	HASH_ITER (hh, s->sockets, d, tmp) {
-		HASH_DELETE(hh, s->sockets, d);
+	while (s->first) {
+		struct device_socket *d = s->first;
+
+		s->first = d->next;
 		close(d->fd);
 		free(d);
 	}
@@ -73,9 +72,10 @@ int sender_fd(struct sender *s, uint32_t ifindex)
 	struct device_socket *d;
 	int fd;
 
-	HASH_FIND(hh, s->sockets, &ifindex, sizeof(ifindex), d);
-	if (d)
-		return d->fd;
+	for (d = s->first; d; d = d->next) {
+		if (d->ifindex == ifindex)
+			return d->fd;
+	}
 	fd = open_bound(s->protocol, ifindex);
 	if (fd < 0)
 		return fd;
@@ -86,6 +86,7 @@ int sender_fd(struct sender *s, uint32_t ifindex)
 	}
 	d->ifindex = ifindex;
 	d->fd = fd;
-	HASH_ADD(hh, s->sockets, ifindex, sizeof(d->ifindex), d);
+	d->next = s->first;
+	s->first = d;
 	return fd;
 }

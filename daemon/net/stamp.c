@@ -88,8 +88,7 @@ static uint64_t new_nonce(void)
 	return (ntp_now() & ~(uint64_t)RANDOM_BITS) | (noise & RANDOM_BITS);
 }
 
-/* ---- the inner packet
- * ----------------------------------------------------------------------------- */
+/* ---- the inner packet -------------------------------------------------------------- */
 
 /* Over the pseudo-header and the datagram; 0 when it is right. */
 static uint16_t udp_checksum(const uint8_t *packet)
@@ -154,8 +153,7 @@ static void send_inner(struct stamp *s, const struct core_peer *to, const uint8_
 		return; /* a probe that is not sent is a probe that is not answered */
 }
 
-/* ---- sender
- * ------------------------------------------------------------------------------------------ */
+/* ---- sender ------------------------------------------------------------------------ */
 
 static void probe(struct stamp *s, struct tunnel *t, uint32_t sequence, uint64_t nonce)
 {
@@ -239,8 +237,7 @@ static void take_answer(struct stamp *s, const struct core_peer *from, const uin
 		judge(s, t, now);
 }
 
-/* ---- reflector
- * --------------------------------------------------------------------------------------- */
+/* ---- reflector --------------------------------------------------------------------- */
 
 static bool within_budget(struct stamp *s, const struct core_peer *from)
 {
@@ -279,8 +276,7 @@ static void reflect(struct stamp *s, const struct core_peer *from, const uint8_t
 	send_inner(s, &to, answer);
 }
 
-/* ---- socket
- * ------------------------------------------------------------------------------------------ */
+/* ---- socket ------------------------------------------------------------------------ */
 
 static void take(struct stamp *s, const struct core_peer *from, const uint8_t *packet, size_t len)
 {

@@ -13,8 +13,7 @@
 #include "plane/attach.h"
 #include "util/log.h"
 
-/* ---- which hook
- * --------------------------------------------------------------------------------------- */
+/* ---- which hook -------------------------------------------------------------------- */
 
 static bool is_veth(const char *name)
 {
@@ -133,8 +132,7 @@ static void forget_gone(struct plane *p, const struct plane_device *device, size
 	p->n_attached = kept;
 }
 
-/* ---- what a former daemon left
- * ------------------------------------------------------------------------- */
+/* ---- what a former daemon left ----------------------------------------------------- */
 
 struct keep {
 	const struct plane *p;
@@ -174,8 +172,7 @@ static void drop_stale(const struct plane *p, const struct plane_config *config)
 	}
 }
 
-/* ---- the module's functions
- * ---------------------------------------------------------------------------- */
+/* ---- the module's functions -------------------------------------------------------- */
 
 int plane_choose_hook(struct plane *p, const struct plane_config *config)
 {

@@ -26,7 +26,7 @@ enum pin_kind {
 	PIN_XDP,    /* a link */
 	PIN_TCX,    /* a link */
 	PIN_CLSACT, /* the program of the filter that is ours */
-	PIN_QDISC,  /* the qdisc is of our making */
+	PIN_QDISC,  /* some object of ours: the qdisc is of our making */
 };
 
 static const struct {
@@ -39,8 +39,7 @@ static const struct {
 	[PIN_QDISC] = {"qdisc_", PLANE_HOOK_TC},
 };
 
-/* ---- pins
- * --------------------------------------------------------------------------------------------- */
+/* ---- pins -------------------------------------------------------------------------- */
 
 struct pin {
 	char path[300];
@@ -91,8 +90,7 @@ static int pin(const char *dir, enum pin_kind kind, uint32_t ifindex, int fd)
 	return bpf_obj_pin(fd, pin.path) < 0 ? -errno : 0;
 }
 
-/* ---- links: XDP and tcx
- * --------------------------------------------------------------------------------- */
+/* ---- links: XDP and tcx ------------------------------------------------------------ */
 
 /* The pinned link gets our program; -ENOENT when there is none in force. */
 static int adopt_link(const struct plane *p, enum pin_kind kind, uint32_t ifindex)
@@ -126,8 +124,7 @@ static int attach_link(const struct plane *p, enum pin_kind kind, uint32_t ifind
 	return r == -ENOENT ? make_link(p, kind, ifindex) : r;
 }
 
-/* ---- clsact
- * --------------------------------------------------------------------------------------------- */
+/* ---- clsact ------------------------------------------------------------------------ */
 
 /* The program under our handle and priority; 0: there is none. */
 static uint32_t filter_program(uint32_t ifindex)
@@ -168,7 +165,7 @@ static int attach_filter(const struct plane *p, uint32_t ifindex)
 
 	r = bpf_tc_hook_create(&hook);
 	if (r == 0)
-		r = pin(p->dir, PIN_QDISC, ifindex, opts.prog_fd);
+		r = pin(p->dir, PIN_QDISC, ifindex, p->map[PLANE_MAP_config].fd);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	there = filter_program(ifindex);
@@ -235,8 +232,7 @@ static void detach_filter(const char *dir, uint32_t ifindex)
 	unlink(pin_of(dir, PIN_QDISC, ifindex).path);
 }
 
-/* ---- both
- * --------------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------- */
 
 static int attach_tc(const struct plane *p, uint32_t ifindex)
 {

@@ -245,8 +245,7 @@ void plane_paths_close(struct plane *p)
 	}
 }
 
-/* ---- what others see and set
- * ---------------------------------------------------------------------- */
+/* ---- what others see and set ------------------------------------------------------- */
 
 void plane_set_outer(struct plane *p, uint32_t id, const struct magpie_outer *outer)
 {

@@ -44,8 +44,7 @@ struct magpie_binding *plane_bindings(const struct plane *p, struct magpie_set *
 	return wide->binding;
 }
 
-/* ---- drafting
- * --------------------------------------------------------------------------------------- */
+/* ---- drafting ---------------------------------------------------------------------- */
 
 static void drop_draft(struct plane *p, struct draft *d)
 {
@@ -150,8 +149,7 @@ static void flip(struct plane *p, struct plane_session *s)
 	retire(p, old);
 }
 
-/* ---- prefixes
- * --------------------------------------------------------------------------------------- */
+/* ---- prefixes ---------------------------------------------------------------------- */
 
 static bool has_prefix(const struct ip_prefix *list, unsigned int n, const struct ip_prefix *prefix)
 {
@@ -215,8 +213,7 @@ static void settle_prefixes(struct plane *p, struct plane_session *s,
 	memcpy(s->prefix, view->prefix, sizeof(s->prefix));
 }
 
-/* ---- sessions
- * --------------------------------------------------------------------------------------- */
+/* ---- sessions ---------------------------------------------------------------------- */
 
 static struct plane_session *find_orphan(struct plane *p, const struct ip_prefix *prefix)
 {
@@ -367,8 +364,7 @@ int plane_publish(struct plane *p, const struct session_view *view)
 	return r == -E2BIG ? -ENOSPC : r;
 }
 
-/* ---- sessions of a former daemon
- * ----------------------------------------------------------------------- */
+/* ---- sessions of a former daemon --------------------------------------------------- */
 
 size_t plane_orphans(const struct plane *p)
 {

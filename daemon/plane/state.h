@@ -139,8 +139,7 @@ struct plane {
 	uint64_t policy_retired_ns;
 };
 
-/* ---- access to the mapped maps
- * -------------------------------------------------------------------- */
+/* ---- access to the mapped maps ----------------------------------------------------- */
 
 static inline void *plane_at(const struct plane *p, enum plane_map map, uint32_t index)
 {

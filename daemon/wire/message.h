@@ -62,7 +62,7 @@ enum mh_ba_flags {
 	X(UNSPECIFIED, 128, "reason unspecified")                                  \
 	X(PROHIBITED, 129, "administratively prohibited")                          \
 	X(RESOURCES, 130, "insufficient resources")                                \
-	X(NO_HOME_REGISTRATION, 131, "home registration not supported")                            \
+	X(NO_HOME_REGISTRATION, 131, "home registration not supported")            \
 	X(NOT_HOME_AGENT, 133, "not home agent for this mobile node")              \
 	X(SEQUENCE, 135, "sequence number out of window")                          \
 	X(PROXY_REG_NOT_ENABLED, 152, "proxy registration not enabled")            \

@@ -59,8 +59,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* ---- the scene: 2001:db8::/32 in /64s, MAGs at fd00:a:PATH::1, the anchor at fd00:f::1 --------
- */
+/* ---- the scene: 2001:db8::/32 in /64s, MAGs at fd00:a:PATH::1, the anchor at fd00:f::1 --- */
 
 static void path_addr(char text[64], uint32_t number, uint32_t binding)
 {
@@ -140,8 +139,7 @@ static void build_frame(struct floor *floor, enum direction direction, struct fr
 	floor->bss->port_at = direction == DECAP ? 14 + 80 + 2 : 14 + 40;
 }
 
-/* ---- measuring --------------------------------------------------------------------------------
- */
+/* ---- measuring --------------------------------------------------------------------- */
 
 static void attach(const char *device, int program)
 {
@@ -194,8 +192,7 @@ static void measure(struct rig *rig, struct floor *floor, struct subject *subjec
 	}
 }
 
-/* ---- the outcome ------------------------------------------------------------------------------
- */
+/* ---- the outcome ------------------------------------------------------------------- */
 
 static const struct subject *floor_of(const struct subject *subjects, enum direction d)
 {

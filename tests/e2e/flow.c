@@ -81,8 +81,7 @@ static void wait_readable(int fd, int ms)
 	poll(&p, 1, ms);
 }
 
-/* ---- sink and echo
- * ------------------------------------------------------------------------------------ */
+/* ---- sink and echo ----------------------------------------------------------------- */
 
 /* A packet may be overtaken by at most WINDOW others of its flow to be told from a double. */
 #define WINDOW 8192
@@ -181,8 +180,7 @@ static int echo(uint16_t port)
 	return 0;
 }
 
-/* ---- send
- * --------------------------------------------------------------------------------------------- */
+/* ---- send -------------------------------------------------------------------------- */
 
 static void fill(uint8_t *p, uint64_t flow, uint64_t number)
 {

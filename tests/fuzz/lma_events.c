@@ -94,7 +94,7 @@ static void count_answer(void *ctx, const struct core_peer *peer, const struct m
 		b->status = msg->status;
 }
 
-/* ---- invariants ---------------------------------------------------------------------------- */
+/* ---- invariants -------------------------------------------------------------------- */
 
 static void check_session(struct bench *b, struct lma_session *s, uint32_t *bound, uint32_t *shared)
 {
@@ -228,7 +228,7 @@ static uint64_t dump(const struct bench *b)
 	return h;
 }
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------ */
 
 static struct ip_addr coa(uint8_t n)
 {

@@ -177,8 +177,7 @@ Test(plane_adopt, again, .description = "numbers of a former daemon are not give
 	cr_assert_eq(pbed_set(&bed, 3, pbed_live(&bed, 3)).binding[0].path, 10);
 }
 
-/* ---- what is refused --------------------------------------------------------------------------
- */
+/* ---- what is refused --------------------------------------------------------------- */
 
 /* -EEXIST, and forwarding goes on as it was. */
 static void refuse(void)

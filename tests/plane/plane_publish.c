@@ -240,8 +240,7 @@ Test(plane_publish, prefix_changes_hands, .description = "its old session's end 
 	cr_assert_eq(pbed_session_of(&bed, "2001:db8:1:99::/64"), 2);
 }
 
-/* ---- tables that are full ---------------------------------------------------------------------
- */
+/* ---- tables that are full ---------------------------------------------------------- */
 
 /* The view is refused and nothing is different from before. */
 static void refuse(const struct session_view *view)
@@ -334,8 +333,7 @@ Test(plane_publish, full_prefixes, .description = "AT-06: too many prefixes of n
 	refuse(&view);
 }
 
-/* ---- what the watcher may rely on -------------------------------------------------------------
- */
+/* ---- what the watcher may rely on -------------------------------------------------- */
 
 static uint8_t live_when_added;
 
@@ -431,8 +429,7 @@ Test(plane_publish, icmp_source, .description = "Packet Too Big comes from an en
 	cr_assert_arr_eq(config.icmp_source6, second.b, 16);
 }
 
-/* ---- a gateway's prefixes ---------------------------------------------------------------------
- */
+/* ---- a gateway's prefixes ---------------------------------------------------------- */
 
 Test(plane_publish, learned, .description = "a gateway's prefixes: pools while there are entries")
 {

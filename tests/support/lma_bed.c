@@ -68,7 +68,7 @@ struct core_time bed_now(const struct lma_bed *bed)
 	return bed_time(bed->now);
 }
 
-/* ---- messages ------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------- */
 
 void pbu_stamp(struct lma_bed *bed, struct mh_message *msg)
 {
@@ -136,7 +136,7 @@ struct mh_message multi_pbu(struct lma_bed *bed, const char *mn, uint8_t bid, ui
 	return msg;
 }
 
-/* ---- feeding ------------------------------------------------------------------------------- */
+/* ---- feeding ----------------------------------------------------------------------- */
 
 static uint64_t counted(const struct lma_bed *bed)
 {
@@ -250,7 +250,7 @@ void path(struct lma_bed *bed, const char *remote, bool up)
 	lma_path_state(bed->lma, &now, &local, &addr, up);
 }
 
-/* ---- looking ------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------- */
 
 static int dump_session(void *ctx, const struct lma_session_info *s)
 {

@@ -60,7 +60,7 @@ static bool *accepted(struct play *p, const struct ip_addr *a)
 	return &p->accepted[a->b[7] % (PATHS_MAX + 1)][a->b[9] % VARIANTS];
 }
 
-/* ---- what must hold ---- */
+/* ---- what must hold ---------------------------------------------------------------- */
 
 static void check_view(struct recorder *r, const struct session_view *view)
 {
@@ -165,7 +165,7 @@ static void run(struct play *p, uint64_t ms)
 	}
 }
 
-/* ---- what happens ---- */
+/* ---- what happens ------------------------------------------------------------------ */
 
 static uint8_t judge(struct flma *f, const struct bed_sent *pbu)
 {

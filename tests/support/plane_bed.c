@@ -36,8 +36,7 @@ void pbed_shell(const char *command)
 		die(command);
 }
 
-/* ---- the bed ----------------------------------------------------------------------------------
- */
+/* ---- the bed ----------------------------------------------------------------------- */
 
 static void added(void *ctx, const struct plane_path_info *path)
 {
@@ -74,7 +73,9 @@ void pbed_init(struct pbed *bed, enum magpie_role role)
 {
 	memset(bed, 0, sizeof(*bed));
 	make_room(bed);
-	pbed_shell("ip link set lo up && ip link add in0 type veth peer name in1 && "
+	/* without IPv6 the devices are silent: nothing but the test moves a counter */
+	pbed_shell("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 && "
+		   "ip link set lo up && ip link add in0 type veth peer name in1 && "
 		   "ip link add out0 type veth peer name out1 && "
 		   "for d in in0 in1 out0 out1; do ip link set $d up; done");
 	bed->device[0] = (struct plane_device){.name = "in0", .flags = MAGPIE_DEV_INSIDE};
@@ -119,8 +120,7 @@ uint32_t pbed_ifindex(struct pbed *bed, size_t device)
 	return bed->device[device].ifindex;
 }
 
-/* ---- views ------------------------------------------------------------------------------------
- */
+/* ---- views ------------------------------------------------------------------------- */
 
 struct ip_addr pbed_addr(const char *text)
 {
@@ -166,8 +166,7 @@ struct binding_view *pbed_bind(struct session_view *view, uint8_t bid, uint8_t l
 	return b;
 }
 
-/* ---- maps -------------------------------------------------------------------------------------
- */
+/* ---- maps -------------------------------------------------------------------------- */
 
 int pbed_map(const struct pbed *bed, const char *name)
 {
@@ -340,8 +339,7 @@ const char *pbed_differs(const struct pbed_dump *a, const struct pbed_dump *b)
 	return NULL;
 }
 
-/* ---- attachments ------------------------------------------------------------------------------
- */
+/* ---- attachments ------------------------------------------------------------------- */
 
 static uint32_t filter_at(uint32_t ifindex, uint32_t priority, uint32_t handle)
 {

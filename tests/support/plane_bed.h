@@ -36,8 +36,7 @@ void pbed_shell(const char *command);
 /* Re-reads the interface number of a device; 0: it is not there. */
 uint32_t pbed_ifindex(struct pbed *bed, size_t device);
 
-/* ---- views ------------------------------------------------------------------------------------
- */
+/* ---- views ------------------------------------------------------------------------- */
 
 /* Session `id` with prefix 2001:db8:1:<id>::/64 and no bindings. */
 void pbed_view(struct session_view *ret_view, uint32_t id);
@@ -47,8 +46,7 @@ struct binding_view *pbed_bind(struct session_view *view, uint8_t bid, uint8_t l
 			       uint16_t tunnel);
 struct ip_addr pbed_addr(const char *text);
 
-/* ---- maps -------------------------------------------------------------------------------------
- */
+/* ---- maps -------------------------------------------------------------------------- */
 
 /* A descriptor of a pinned map, by the name of the map without "magpie_"; to be closed. */
 int pbed_map(const struct pbed *bed, const char *name);
@@ -80,8 +78,7 @@ const char *pbed_differs(const struct pbed_dump *a, const struct pbed_dump *b);
 		cr_assert_null(differs_, "%s is not as before", differs_); \
 	} while (0)
 
-/* ---- attachments ------------------------------------------------------------------------------
- */
+/* ---- attachments ------------------------------------------------------------------- */
 
 /* The id of the program at a device's hook (tc: under tcx, or clsact at our place); 0: none. */
 uint32_t pbed_attached(const struct pbed *bed, size_t device, enum plane_hook hook);

@@ -51,7 +51,7 @@ static void shell(const char *command)
 		die(command);
 }
 
-/* ---- network -------------------------------------------------------------------------------- */
+/* ---- network ----------------------------------------------------------------------- */
 
 /* Destinations of the scene: every one is a neighbour on the inside device. */
 static const char *const network =
@@ -79,7 +79,7 @@ static void make_network(struct rig *rig)
 	rig->both = if_nametoindex("both0");
 }
 
-/* ---- maps ------------------------------------------------------------------------------------ */
+/* ---- maps -------------------------------------------------------------------------- */
 
 int rig_map(const struct rig *rig, const char *name)
 {
@@ -184,7 +184,7 @@ struct rig *rig_next(struct rig *rig)
 	return rig_open(hook, 4096);
 }
 
-/* ---- scene ----------------------------------------------------------------------------------- */
+/* ---- scene ------------------------------------------------------------------------- */
 
 static uint64_t word(const uint8_t *at)
 {
@@ -366,8 +366,7 @@ const char *rig_addr_text(const uint8_t addr[16], char text[64])
 	return inet_ntop(AF_INET6, addr, text, 64);
 }
 
-/* ---- counters ---------------------------------------------------------------------------------
- */
+/* ---- counters ---------------------------------------------------------------------- */
 
 /* Sum over CPUs of two adjacent 64-bit fields of a per-CPU element of `size` octets. */
 static void sum_pair(const struct rig *rig, const char *map, uint32_t key, size_t size, size_t at,
@@ -463,7 +462,7 @@ uint64_t rig_digest(const struct rig *rig)
 	return hash;
 }
 
-/* ---- runs ------------------------------------------------------------------------------------ */
+/* ---- runs -------------------------------------------------------------------------- */
 
 const char *rig_reason_name(int reason)
 {

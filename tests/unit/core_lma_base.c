@@ -28,8 +28,7 @@ static struct ip_prefix accept(const char *source, const struct mh_message *pbu)
 	return last_pba(&bed)->hnp[0];
 }
 
-/* ---- section 4 and 9: what is let in, and the order of the checks ------------------------------
- */
+/* ---- section 4 and 9: what is let in, and the order of the checks ------------------ */
 
 Test(lma_base, other_types, .description = "B-OWN-MH-7: counted, no answer")
 {
@@ -204,8 +203,7 @@ Test(lma_base, session_limit, .description = "B-OWN-LMA-5 B-6275-10.3.1-c: 130; 
 	cr_expect_str_eq(session_state_of(&bed, MN1), "single");
 }
 
-/* ---- section 10
- * ---------------------------------------------------------------------------------- */
+/* ---- section 10 -------------------------------------------------------------------- */
 
 Test(lma_base, validity_window,
      .description = "B-5213-5.5-d -f -h: within it 0 and the same value, else 156 and ours")
@@ -252,8 +250,7 @@ Test(lma_base, order_is_per_session, .description = "B-OWN-ORD-1: two gateways' 
 	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 2);
 }
 
-/* ---- section 11: which session
- * ------------------------------------------------------------------- */
+/* ---- section 11: which session ----------------------------------------------------- */
 
 static const uint8_t llid_a[] = {6, 1, 2, 3, 4, 5, 6};
 static const uint8_t llid_b[] = {6, 9, 9, 9, 9, 9, 9};
@@ -413,8 +410,7 @@ Test(lma_base, zero_llid, .description = "B-OWN-BCE-3: an LL-ID of zeros is none
 	cr_expect_eq(lma_bed_sessions(&bed, MN1, NULL), 1);
 }
 
-/* ---- section 11.4: waiting
- * ------------------------------------------------------------------------ */
+/* ---- section 11.4: waiting --------------------------------------------------------- */
 
 static struct ip_prefix start_wait(void)
 {
@@ -523,8 +519,7 @@ Test(lma_base, gave_up,
 	cr_expect_eq(counter(&bed, CORE_COUNTER_NO_SESSION), 2);
 }
 
-/* ---- sections 12, 13, 16
- * ---------------------------------------------------------------------------- */
+/* ---- sections 12, 13, 16 ----------------------------------------------------------- */
 
 Test(lma_base, handoff,
      .description =

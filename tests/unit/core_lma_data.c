@@ -32,8 +32,7 @@ static void start_multi(void)
 	join(&bed, BLUE, MN1, 2, LABEL_BLUE);
 }
 
-/* ---- before the answer -------------------------------------------------------------------------
- */
+/* ---- before the answer ------------------------------------------------------------- */
 
 static size_t sent_when_published;
 static size_t changed_when_sent;
@@ -78,8 +77,7 @@ Test(lma_data, published_then_stored_then_answered,
 	recorder_free(&r);
 }
 
-/* ---- the data plane refuses
- * ---------------------------------------------------------------------- */
+/* ---- the data plane refuses -------------------------------------------------------- */
 
 static void plain(struct mh_message *pbu)
 {
@@ -198,8 +196,7 @@ Test(lma_data, refused_path_state, .description = "L15: a dead path is dead, tol
 	cr_expect_str_eq(tx_of(&bed, MN1), "2");
 }
 
-/* ---- drains
- * --------------------------------------------------------------------------------------- */
+/* ---- drains ------------------------------------------------------------------------ */
 
 Test(lma_data, no_drain, .description = "AT-04: drain 0: out at once, known all the same")
 {
@@ -259,8 +256,7 @@ Test(lma_data, shared_tunnel,
 	}
 }
 
-/* ---- records
- * -------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------- */
 
 static struct lma_record record;
 static struct lma_record again;
@@ -352,8 +348,7 @@ Test(lma_data, import_refused, .description = "lma_import: each errno, and nothi
 	cr_expect_eq(lma_export(bed.lma, &now, 4711, &broken), -ENOENT);
 }
 
-/* ---- configuration, names, size
- * ----------------------------------------------------------------------- */
+/* ---- configuration, names, size ---------------------------------------------------- */
 
 Test(lma_data, reconfigured,
      .description = "lma_reconfigure: sessions stay, what comes next follows the new one")

@@ -36,7 +36,7 @@ static const char *nth(unsigned int n)
 	return text;
 }
 
-/* ---- values, lengths, combinations ----------------------------------------------------------- */
+/* ---- values, lengths, combinations ------------------------------------------------- */
 
 Test(lma_edge, every_bid, .description = "EC-01: 254 bindings in one session; there is no 255th")
 {
@@ -282,8 +282,7 @@ Test(lma_edge, same_label_twice, .description = "EC-41 MP-MMB-10: a label is a s
 	cr_expect_str_eq(tx_of(&bed, MN1), "1 2");
 }
 
-/* ---- ordering, replay, concurrency ------------------------------------------------------------
- */
+/* ---- ordering, replay, concurrency ------------------------------------------------- */
 
 Test(lma_edge, replayed_registration, .description = "EC-50: 157; with sequence numbers 135")
 {
@@ -541,8 +540,7 @@ Test(lma_edge, one_bid_two_sources,
 	join(&bed, RED, MN1, 1, LABEL_RED);
 }
 
-/* ---- rows of sections 1.4 to 1.7 ---------------------------------------------------------------
- */
+/* ---- rows of sections 1.4 to 1.7 --------------------------------------------------- */
 
 Test(lma_edge, rejected_bulk, .description = "MP-MMB-23: B of a rejected PBU extends nothing")
 {

@@ -95,7 +95,7 @@ Test(mag_answer, accepted, .description = "M4 MP-CF-07: session, binding, tunnel
 	cr_expect_eq(mag_statuses(f.mag)[0], 1);
 }
 
-/* ---- what is no answer of ours ---- */
+/* ---- what is no answer of ours ----------------------------------------------------- */
 
 enum field { SEQUENCE, STAMP, NO_STAMP, MN, MAG_IDENTITY, BID, HI, ATT, LLID };
 
@@ -393,7 +393,7 @@ Test(mag_answer, unusable_prefix, .description = "B-OWN-MAG-7: no service, dereg
 	cr_expect_eq(f.r.n_view, 0);
 }
 
-/* ---- refusals ---- */
+/* ---- refusals ---------------------------------------------------------------------- */
 
 Test(mag_answer, old_timestamp_once,
      .description = "M8 B-5213-6.9.1.2-a: 157, at once with a newer key")
@@ -637,7 +637,7 @@ Test(mag_answer, proxy_registration_not_enabled,
 	cr_expect_eq(tx(), 2);
 }
 
-/* ---- order keys ---- */
+/* ---- order keys -------------------------------------------------------------------- */
 
 Test(mag_answer, burst_of_keys,
      .description =

@@ -364,7 +364,7 @@ Test(mag_path, device_renumbered, .description = "the same address on a new devi
 	cr_expect_eq(bed_binding(&recorder_view(&f.r, 1)->view, 1)->ifindex, 9);
 }
 
-/* ---- publications that fail ---- */
+/* ---- publications that fail -------------------------------------------------------- */
 
 Test(mag_path, tentative_that_cannot_be_published,
      .description =
@@ -432,7 +432,7 @@ Test(mag_path, told_while_publishing,
 	cr_expect_eq(use(1), TXRX);
 }
 
-/* ---- leaving ---- */
+/* ---- leaving ----------------------------------------------------------------------- */
 
 Test(mag_path, release_in_one_message,
      .description =
@@ -528,7 +528,7 @@ Test(mag_path, release_with_nothing, .description = "nothing registered, nothing
 	cr_expect_eq(f.r.n_sent, 0);
 }
 
-/* ---- many ---- */
+/* ---- many -------------------------------------------------------------------------- */
 
 Test(mag_path, all_254, .description = "EC-01 MP-MMB-16: 254 paths in one session")
 {

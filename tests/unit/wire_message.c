@@ -139,8 +139,7 @@ Test(wire_message, every_truncation_is_a_fault_or_a_message,
 	}
 }
 
-/* ---- what peers get wrong
- * ------------------------------------------------------------------------ */
+/* ---- what peers get wrong ---------------------------------------------------------- */
 
 /* A PBU with the options given as octets; padded to a multiple of 8. */
 static enum mh_fault decode_with(const uint8_t *options, size_t n, struct mh_message *m)
@@ -314,8 +313,7 @@ Test(wire_message, what_cannot_be_encoded_is_refused)
 	cr_expect_eq(mh_encode(&m, out, sizeof(out)), -EINVAL, "empty MAG-ID");
 }
 
-/* ---- round trips
- * ---------------------------------------------------------------------------------- */
+/* ---- round trips ------------------------------------------------------------------- */
 
 static uint64_t state = 0x9e3779b97f4a7c15U;
 

@@ -67,8 +67,7 @@ static uint64_t next_random(struct wan *w)
 	return w->random;
 }
 
-/* ---- frames
- * ------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------ */
 
 /* When the frame is through; false: it is dropped, and counted. */
 static bool schedule(struct wan *w, struct direction *d, size_t len, uint64_t now,
@@ -167,8 +166,7 @@ static void send_due(struct direction *d, uint64_t now)
 	}
 }
 
-/* ---- control
- * ------------------------------------------------------------------------------------------ */
+/* ---- control ----------------------------------------------------------------------- */
 
 static void count_kernel_drops(struct direction *d)
 {
@@ -256,8 +254,7 @@ int wan_ask(const char *control, const char *words, char *answer, size_t size)
 	return r;
 }
 
-/* ---- set-up and loop
- * ---------------------------------------------------------------------------------- */
+/* ---- set-up and loop --------------------------------------------------------------- */
 
 static int open_device(const char *name)
 {

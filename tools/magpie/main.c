@@ -46,8 +46,7 @@ int verb_version(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------ */
 
 static void print_line(const char *line)
 {
@@ -81,8 +80,7 @@ int verb_events(struct cli *cli, int argc, char **argv)
 	return client_stream(cli, request, cli->json ? print_line : print_event);
 }
 
-/* ---- config
- * ------------------------------------------------------------------------------------------- */
+/* ---- config ------------------------------------------------------------------------ */
 
 static int check(const char *file)
 {
@@ -127,8 +125,7 @@ int verb_config(struct cli *cli, int argc, char **argv)
 	return CLI_USAGE;
 }
 
-/* ---- release
- * ------------------------------------------------------------------------------------------ */
+/* ---- release ----------------------------------------------------------------------- */
 
 /* No daemon: what it left pinned is taken down from here. Its sessions end at the peer by expiry.
  */
@@ -176,8 +173,7 @@ int verb_release(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- main
- * --------------------------------------------------------------------------------------------- */
+/* ---- main -------------------------------------------------------------------------- */
 
 static int unknown(const char *verb)
 {

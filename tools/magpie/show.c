@@ -35,8 +35,7 @@ static size_t length(struct json_object *array)
 	return array ? json_object_array_length(array) : 0;
 }
 
-/* ---- status
- * ------------------------------------------------------------------------------------------- */
+/* ---- status ------------------------------------------------------------------------ */
 
 static void print_uptime(int64_t s)
 {
@@ -97,8 +96,7 @@ int verb_status(struct cli *cli, int argc, char **argv)
 	return sessions == 0 || up < paths ? CLI_FAILED : CLI_OK;
 }
 
-/* ---- sessions
- * ----------------------------------------------------------------------------------------- */
+/* ---- sessions ---------------------------------------------------------------------- */
 
 static void print_session(struct json_object *s)
 {
@@ -153,8 +151,7 @@ int verb_sessions(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- paths
- * -------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------- */
 
 static void add_ms(struct table *t, struct json_object *p, const char *name)
 {
@@ -212,8 +209,7 @@ int verb_paths(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- rules
- * -------------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------- */
 
 static void add_rule(struct table *t, struct json_object *r)
 {
@@ -251,8 +247,7 @@ int verb_rules(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-/* ---- counters
- * ----------------------------------------------------------------------------------------- */
+/* ---- counters ---------------------------------------------------------------------- */
 
 static void print_reasons(struct json_object *reasons)
 {
