@@ -124,6 +124,18 @@ static int attach_link(const struct plane *p, enum pin_kind kind, uint32_t ifind
 	return r == -ENOENT ? make_link(p, kind, ifindex) : r;
 }
 
+/* At once: a link whose last pin goes detaches some milliseconds later. */
+static void remove_link(const char *dir, enum pin_kind kind, uint32_t ifindex)
+{
+	int fd = open_link(dir, kind, ifindex);
+
+	if (fd >= 0) {
+		bpf_link_detach(fd);
+		close(fd);
+	}
+	unlink(pin_of(dir, kind, ifindex).path);
+}
+
 /* ---- clsact ------------------------------------------------------------------------ */
 
 /* The program under our handle and priority; 0: there is none. */
@@ -269,10 +281,10 @@ void hook_detach(const char *dir, enum plane_hook hook, uint32_t ifindex)
 {
 	switch (hook) {
 	case PLANE_HOOK_XDP:
-		unlink(pin_of(dir, PIN_XDP, ifindex).path);
+		remove_link(dir, PIN_XDP, ifindex);
 		break;
 	case PLANE_HOOK_TC:
-		unlink(pin_of(dir, PIN_TCX, ifindex).path);
+		remove_link(dir, PIN_TCX, ifindex);
 		if (is_pinned(dir, PIN_CLSACT, ifindex) || is_pinned(dir, PIN_QDISC, ifindex))
 			detach_filter(dir, ifindex);
 		break;
