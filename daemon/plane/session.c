@@ -293,6 +293,7 @@ static int open_set(struct plane *p, struct plane_session *s, const struct sessi
 
 	write_idle(p, s, d);
 	flip(p, s);
+	s->retired_ns = 0; /* nothing has led to the set that was live until now */
 	r = add_prefixes(p, s, view);
 	if (r < 0) { /* its first prefixes may have been seen for a moment */
 		plane_grace(p, plane_now_ns());

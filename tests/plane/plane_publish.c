@@ -140,6 +140,30 @@ Test(plane_publish, alternates, .description = "AT-01: the set that is live is n
 	}
 }
 
+Test(plane_publish, outer_alternates, .description = "AT-01: nor is the outer header that is live")
+{
+	struct session_view view;
+	struct magpie_outer outer = {.ifindex = 1, .len = 54, .l2_len = 14};
+
+	open_bed(MAGPIE_ROLE_LMA);
+	pbed_view(&view, 7);
+	pbed_bind(&view, 1, RED, 1);
+	publish(&view);
+	for (uint16_t mtu = 1400; mtu < 1406; mtu++) {
+		struct magpie_path old = pbed_path(&bed, 1), new;
+
+		outer.mtu = mtu;
+		plane_set_outer(bed.plane, 1, &outer);
+		new = pbed_path(&bed, 1);
+		cr_assert_eq(new.live, !old.live);
+		cr_assert_arr_eq(&new.outer[old.live], &old.outer[old.live], sizeof(outer));
+		cr_assert_eq(new.outer[new.live].mtu, mtu);
+		plane_set_outer(bed.plane, 1, &outer);
+		old = pbed_path(&bed, 1);
+		cr_assert_arr_eq(&new, &old, sizeof(new), "the same header again writes nothing");
+	}
+}
+
 Test(plane_publish, wide, .description = "BID 1..254 in one session, then back to few")
 {
 	static struct magpie_wide wide;
