@@ -33,6 +33,11 @@ static int print(enum libbpf_print_level level, const char *format, va_list ap)
 	return n;
 }
 
+void plane_log_libbpf(void)
+{
+	libbpf_set_print(print);
+}
+
 /* The directory on a bpffs: made, and one mounted on it, where it is none yet. */
 int plane_mount(const char *dir)
 {
@@ -170,7 +175,6 @@ int plane_load(struct plane *p, enum plane_hook hook, const struct plane_config 
 
 	if (p->object[hook])
 		return 0;
-	libbpf_set_print(print);
 	object = open_object(hook);
 	if (!object)
 		return -errno;

@@ -234,13 +234,14 @@ void plane_paths_tell(struct plane *p)
 
 void plane_paths_close(struct plane *p)
 {
-	struct plane_path *path, *tmp;
+	struct plane_path *path = p->paths_by_id, *next;
 
 	p->watcher = (struct plane_watcher){0};
 	plane_paths_tell(p);
-	HASH_ITER (hh, p->paths, path, tmp) {
-		HASH_DELETE(hh, p->paths, path);
-		HASH_DELETE(hh_id, p->paths_by_id, path);
+	HASH_CLEAR(hh, p->paths);
+	HASH_CLEAR(hh_id, p->paths_by_id);
+	for (; path; path = next) {
+		next = path->hh_id.next;
 		free(path);
 	}
 }

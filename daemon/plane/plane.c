@@ -116,6 +116,7 @@ int plane_open(const struct plane_config *config, const struct plane_watcher *wa
 
 	if (!p)
 		return -ENOMEM;
+	plane_log_libbpf();
 	p->role = config->role;
 	p->no_tcx = config->no_tcx;
 	p->watcher = *watcher;

@@ -62,6 +62,7 @@ int plane_release(const char *dir)
 	struct statfs fs;
 	int r;
 
+	plane_log_libbpf();
 	if (statfs(dir, &fs) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (fs.f_type != BPF_FS_MAGIC) {

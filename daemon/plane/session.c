@@ -179,7 +179,7 @@ static void restore_prefixes(struct plane *p, const struct plane_session *s,
 static int add_prefixes(struct plane *p, const struct plane_session *s,
 			const struct session_view *view)
 {
-	uint32_t before[MH_MAX_HNP];
+	uint32_t before[MH_MAX_HNP] = {0};
 
 	for (unsigned int i = 0; i < view->n_prefix; i++) {
 		const struct ip_prefix *prefix = &view->prefix[i];
@@ -192,9 +192,13 @@ static int add_prefixes(struct plane *p, const struct plane_session *s,
 		if (r < 0) {
 			char text[IP_TEXT_MAX];
 
-			log_limited(&p->full, LOG_LEVEL_ERROR,
-				    "data plane: no room for prefix %s, which is of no pool: %s",
-				    ip_prefix_text(prefix, text), strerror(-r));
+			log_limited(
+				&p->full, LOG_LEVEL_ERROR,
+				"data plane: no room for prefix %s, which is of no pool: %s; a "
+				"pool that "
+				"has it, or a larger Sessions= in [Limits], helps after `magpie "
+				"release` and a restart",
+				ip_prefix_text(prefix, text), strerror(-r));
 			restore_prefixes(p, s, view, before, i);
 			return r;
 		}
@@ -386,11 +390,12 @@ void plane_drop_orphans(struct plane *p)
 
 void plane_sessions_close(struct plane *p)
 {
-	struct plane_session *s, *tmp;
+	struct plane_session *s = p->by_id, *next;
 
 	HASH_CLEAR(hh, p->by_core_id);
-	HASH_ITER (hh_id, p->by_id, s, tmp) {
-		HASH_DELETE(hh_id, p->by_id, s);
+	HASH_CLEAR(hh_id, p->by_id);
+	for (; s; s = next) {
+		next = s->hh_id.next;
 		free(s);
 	}
 }

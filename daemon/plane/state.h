@@ -191,6 +191,8 @@ int plane_unpin(const char *dir);
 /* load.c */
 int plane_load(struct plane *p, enum plane_hook hook, const struct plane_config *config);
 void plane_unload(struct plane *p);
+/* What libbpf says goes to our log, for debugging; what matters we say ourselves. */
+void plane_log_libbpf(void);
 int plane_mount(const char *dir);
 
 /* path.c */

@@ -19,8 +19,8 @@ static struct pbed bed;
 static void view_of(struct session_view *view, uint32_t id)
 {
 	pbed_view(view, id);
-	for (uint8_t i = 1; i <= (id == 1 ? 2 : 9); i++)
-		pbed_bind(view, i, i % 2 ? RED : BLUE, i);
+	for (int i = 1; i <= (id == 1 ? 2 : 9); i++)
+		pbed_bind(view, (uint8_t)i, i % 2 ? RED : BLUE, (uint16_t)i);
 	if (id == 2)
 		pbed_add_prefix(view, "2001:db8:ffff::/56");
 }

@@ -9,8 +9,13 @@
 #include <criterion/parameterized.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/plane_bed.h"
@@ -125,6 +130,74 @@ ParameterizedTest(
 	pbed_shell("! tc qdisc show | grep -q clsact");
 	cr_assert_eq(plane_release(bed.dir), 0, "once more does no harm");
 }
+
+/* ---- under packets -----------------------------------------------------------------------------
+ */
+
+#define FRAMES 20000
+
+static atomic_uint sent;
+static atomic_bool stop;
+
+/* Frames from outside into in0, of no protocol of ours. Paced: a veth drops what it cannot hold. */
+static void *send_frames(void *arg)
+{
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_halen = 6};
+	uint8_t frame[64] = {[0] = 2, [12] = 0x88, [13] = 0xb5};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	(void)arg;
+	to.sll_ifindex = (int)if_nametoindex("in1");
+	while (!stop) {
+		if (sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)) ==
+		    sizeof(frame))
+			sent++;
+		if (sent % 16 == 0)
+			usleep(100);
+	}
+	close(fd);
+	return NULL;
+}
+
+static uint64_t counted(void)
+{
+	struct magpie_reason_count count[MAGPIE_REASON_COUNT];
+	uint64_t sum = 0;
+
+	cr_assert_eq(plane_reasons(bed.plane, count), 0);
+	for (int i = 0; i < MAGPIE_REASON_COUNT; i++)
+		sum += count[i].packets;
+	return sum;
+}
+
+ParameterizedTestParameters(plane_attach, hitless)
+{
+	return cr_make_param_array(struct kind, kinds, 3);
+}
+
+ParameterizedTest(struct kind *kind, plane_attach, hitless,
+		  .description = "AT-07: daemons come and go, the programs miss no packet")
+{
+	pthread_t thread;
+	int restarts = 0;
+
+	init(kind);
+	cr_assert_eq(pbed_open(&bed), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, send_frames, NULL), 0);
+	for (; sent < FRAMES || restarts < 3; restarts++) {
+		pbed_close(&bed);
+		cr_assert_eq(pbed_open(&bed), 0);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 100 && counted() < sent; i++)
+		usleep(10000); /* the last ones are in a backlog */
+	cr_assert_eq(counted(), sent, "%s: %llu of %u in %d restarts", kind->name,
+		     (unsigned long long)counted(), sent, restarts);
+}
+
+/* ---- devices -----------------------------------------------------------------------------------
+ */
 
 ParameterizedTestParameters(plane_attach, devices_change)
 {

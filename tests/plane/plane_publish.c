@@ -92,6 +92,22 @@ Test(plane_publish, reasons, .description = "a dump of the counters names its re
 	cr_assert_eq(count[1].reason, last, "on every processor");
 }
 
+Test(plane_publish, readable, .description = "dumps print names of fields and of enum values")
+{
+	struct session_view view;
+
+	open_bed(MAGPIE_ROLE_LMA);
+	pbed_view(&view, 7);
+	pbed_bind(&view, 1, RED, 1);
+	publish(&view);
+	pbed_shell(
+		"d() { /usr/sbin/bpftool map dump pinned /mnt/bpf/magpie_$1 | grep -q \"$2\"; } "
+		"&& d session '\"state\": \"MAGPIE_SESSION_ACTIVE\"' && d session '\"bid\": 1' && "
+		"d path '\"encap\": \"MAGPIE_ENCAP_IP6\"' && d path '\"label\": 9' && "
+		"d reason '\"reason\": \"MAGPIE_REASON_TOO_BIG\"' && "
+		"d pathstat '\"tx_bytes\"' && d config '\"role\": \"MAGPIE_ROLE_LMA\"'");
+}
+
 Test(plane_publish, unchanged, .description = "L5: a refresh writes nothing")
 {
 	struct session_view view;

@@ -306,7 +306,7 @@ static uint64_t digest_map(const struct pbed *bed, const char *name)
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		die(name);
 	size = info.type == BPF_MAP_TYPE_PERCPU_ARRAY
-		       ? (info.value_size + 7) / 8 * 8 * (size_t)libbpf_num_possible_cpus()
+		       ? ((size_t)info.value_size + 7) / 8 * 8 * (size_t)libbpf_num_possible_cpus()
 		       : info.value_size;
 	if (size > sizeof(value))
 		die(name);
