@@ -49,6 +49,7 @@ PLANE      := $(patsubst tests/plane/%.c,$(B)/tests/plane/%,$(wildcard tests/pla
 E2E_TOOLS  := $(patsubst tests/e2e/%.c,$(B)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 BENCH      := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 FUZZ       := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*.c))
+NAMES      := $(B)/tests/guard/names
 PROGRAMS   := $(B)/magpied $(B)/magpie $(B)/magpie-lab
 
 obj  = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -58,7 +59,7 @@ asan = $(patsubst %.c,$(B)/asan/obj/%.o,$(1))
 all: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 build: $(PROGRAMS)
-tests: build $(UNIT) $(UNIT_ASAN) $(PLANE) $(E2E_TOOLS) $(BENCH) $(FUZZ)
+tests: build $(UNIT) $(UNIT_ASAN) $(PLANE) $(E2E_TOOLS) $(BENCH) $(FUZZ) $(NAMES)
 
 deps:
 	@packaging/deps
@@ -127,6 +128,10 @@ $(B)/tests/e2e/%: $(B)/obj/tests/e2e/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+$(NAMES): $(B)/obj/tests/guard/names.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(B)/libsupport.a $(B)/libmagpie.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

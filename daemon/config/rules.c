@@ -484,6 +484,19 @@ static void keep_text(struct config *c, const struct pending_rule *r)
 	       strnlen(r->send.value[0] ? r->send.value : "any", sizeof(out->send) - 1));
 }
 
+/* The default class takes what it does not name last of all: unlabelled bindings (MP-MMB-15), too.
+ */
+static void end_default(struct policy_class *class)
+{
+	uint8_t last = 0;
+
+	if (class->otherwise_drop)
+		return;
+	for (unsigned int i = 0; i < 256; i++)
+		last = class->rank[i] > last ? class->rank[i] : last;
+	add_any(class, (uint8_t)(last + (last < 255)));
+}
+
 static void compile_rule(struct loader *l, struct pending_rule *r)
 {
 	struct policy *p = &l->config->policy;
@@ -502,6 +515,7 @@ static void compile_rule(struct loader *l, struct pending_rule *r)
 			error_at(l, &r->match.at,
 				 "the rule named default takes all other traffic: it "
 				 "has no Match");
+		end_default(&class);
 		p->class[0] = class;
 		keep_text(l->config, r);
 		return;

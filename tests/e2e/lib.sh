@@ -9,6 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . tools/lab/lib.sh
 # shellcheck disable=SC2034
 FLOW=$LAB_BUILD/tests/e2e/flow
+# shellcheck disable=SC2034
+BUILD_STORM=$LAB_BUILD/tests/e2e/storm
 
 tap_planned=0
 tap_number=0
@@ -24,12 +26,12 @@ ok() {
 	local name=$1
 	shift
 	tap_number=$((tap_number + 1))
-	if "$@"; then
+	if "$@" >&2; then
 		echo "ok $tap_number - $name"
 	else
 		tap_failed=1
 		echo "not ok $tap_number - $name"
-		echo "#   failed: $*"
+		sed 's/^/#   /' <<<"failed: ${*//$'\n'/ }" | cut -c1-200
 	fi
 }
 
@@ -37,7 +39,7 @@ ok() {
 is() {
 	local name=$1 got=$2 wanted=$3
 	ok "$name" test "$got" = "$wanted"
-	[ "$got" = "$wanted" ] || echo "#   got \"$got\", wanted \"$wanted\""
+	[ "$got" = "$wanted" ] || echo "#   got \"${got:0:300}\", wanted \"${wanted:0:300}\""
 }
 
 # between NAME GOT LOW HIGH : integers
