@@ -27,8 +27,10 @@ static int look_at_pins(struct plane *p)
 
 	snprintf(pin, sizeof(pin), "%s/%s", p->dir, plane_map_name(PLANE_MAP_config));
 	fd = bpf_obj_get(pin);
+	if (fd < 0 && errno == ENOENT)
+		return plane_unpin(p->dir); /* what a release that was cut short has left */
 	if (fd < 0)
-		return 0;
+		return -errno;
 	r = bpf_obj_get_info_by_fd(fd, &info, &len);
 	if (r == 0 && info.value_size == sizeof(config))
 		r = bpf_map_lookup_elem(fd, &zero, &config);

@@ -65,7 +65,9 @@ struct plane_path_info {
  * Path comings and goings, for who resolves outer headers and probes. path_added is called by
  * plane_publish after the path is in the maps and *before* packets are switched to it: it may call
  * plane_set_outer and plane_set_alive, so that the first packet already finds the way. Adopted
- * paths are announced when their session is published. path_removed comes after the switch.
+ * paths are announced when their session is published. path_removed comes when the publish is
+ * complete and may publish again; only a path that from now on leaves by another device (the same
+ * addresses, another ifindex in the view) is removed and added again on the spot.
  */
 struct plane_watcher {
 	void *ctx;
@@ -80,16 +82,18 @@ struct plane_trace {
 };
 
 /*
- * Opens or adopts. Errors are logged with what to do. -EEXIST: pins of another layout are there
- * (`magpie release` of that version first); -EBUSY: a foreign XDP program holds a device.
+ * Opens or adopts. Errors are logged with what to do. -EEXIST: maps of another layout, role, size
+ * or of other pools are pinned; they and their attachments are untouched (`magpie release` first).
+ * -EBUSY: something foreign is in our place on a device. A first start that fails leaves nothing.
  */
 int plane_open(const struct plane_config *config, const struct plane_watcher *watcher,
 	       struct plane **ret_plane);
 /* Lets go of everything and leaves it working: maps, programs and links stay pinned. */
 void plane_close(struct plane *plane);
 /*
- * Detaches and unpins what is ours below `dir`, also without an open plane; unmounts the bpffs if
- * we mounted it. Foreign programs on the same devices stay.
+ * Detaches and unpins what is ours below `dir`, also without an open plane; unmounts the bpffs and
+ * removes the folder unless something foreign is pinned there. Foreign programs on the same devices
+ * stay. When it returns, no packet is given to our programs any more.
  */
 int plane_release(const char *dir);
 

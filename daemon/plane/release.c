@@ -40,6 +40,7 @@ static int count_foreign(const char *dir)
 	return n;
 }
 
+/* The configuration is the first of the maps to go: without it the others are never adopted. */
 int plane_unpin(const char *dir)
 {
 	char path[300];

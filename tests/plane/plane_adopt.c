@@ -261,6 +261,25 @@ Test(plane_adopt, unfinished, .description = "half made maps are made anew")
 	publish(1);
 }
 
+Test(plane_adopt, half_released,
+     .description = "the rest of a release that was cut short is no use")
+{
+	char pin[128];
+	struct pbed_dump fresh;
+
+	former_daemon(MAGPIE_ROLE_LMA);
+	pbed_close(&bed);
+	snprintf(pin, sizeof(pin), "%s/magpie_config", bed.dir);
+	cr_assert_eq(unlink(pin), 0);
+	cr_assert_eq(pbed_open(&bed), 0);
+	cr_assert_eq(plane_orphans(bed.plane), 0);
+	pbed_dump(&bed, &fresh);
+	pbed_close(&bed);
+	cr_assert_eq(plane_release(bed.dir), 0);
+	cr_assert_eq(pbed_open(&bed), 0);
+	pbed_assert_same(&bed, &fresh);
+}
+
 Test(plane_adopt, failed_start, .description = "a first start that fails leaves nothing")
 {
 	pbed_init(&bed, MAGPIE_ROLE_LMA);

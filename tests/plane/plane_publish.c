@@ -502,3 +502,39 @@ Test(plane_publish, learned, .description = "a gateway's prefixes: pools while t
 	publish(&view);
 	cr_assert_eq(pbed_session_of(&bed, "2001:db8:1:4d::/64"), 11);
 }
+
+Test(plane_publish, pools,
+     .description = "an anchor's pools by position; too large a one in the trie")
+{
+	static const char *const prefixes[] = {"2001:db8:77:8::/64", "10.20.3.4/32",
+					       "10.20.255.255/32", "2001:db9:0:10::/60"};
+	struct session_view view;
+
+	pbed_init(&bed, MAGPIE_ROLE_LMA);
+	ip_prefix_parse("2001:db8::/32", &bed.pool[0].range); /* 2^32 places */
+	ip_prefix_parse("10.20.0.0/16", &bed.pool[1].range);
+	bed.pool[1].length = 128;
+	bed.config.n_pool = 2;
+	cr_assert_eq(pbed_open(&bed), 0);
+	memset(&view, 0, sizeof(view));
+	view.id = 1;
+	view.state = SESSION_ACTIVE;
+	for (size_t i = 0; i < 4; i++)
+		pbed_add_prefix(&view, prefixes[i]);
+	publish(&view);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert_eq(pbed_session_of(&bed, prefixes[i]), 1, "%s", prefixes[i]);
+	cr_assert_eq(pbed_session_of(&bed, "10.20.3.5/32"), 0);
+	cr_assert_eq(pbed_count(&bed, "prefix"), 2);
+	cr_assert_eq(pbed_count(&bed, "slots"), 65536);
+	pbed_close(&bed);
+	cr_assert_eq(pbed_open(&bed), 0);
+	{
+		struct pbed_dump before;
+
+		pbed_dump(&bed, &before);
+		publish(&view);
+		pbed_assert_same(&bed, &before);
+	}
+	cr_assert_eq(plane_orphans(bed.plane), 0);
+}
