@@ -31,7 +31,8 @@ ok() {
 	else
 		tap_failed=1
 		echo "not ok $tap_number - $name"
-		sed 's/^/#   /' <<<"failed: ${*//$'\n'/ }" | cut -c1-200
+		local failed=${*//$'\n'/ }
+		echo "#   failed: ${failed:0:200}"
 	fi
 }
 

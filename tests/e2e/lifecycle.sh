@@ -54,14 +54,15 @@ for role in mag lma; do
 	is "restart of the $role: same prefix" "$(prefix)" "$PREFIX"
 done
 
-ok "stop of the mag keeps forwarding" eval 'lab_stop mag; lab_in mn ping -6 -c 5 -i 0.1 -W 1 -q "$LAB_WEB" >/dev/null'
+lab_stop mag
+ok "stop of the mag keeps forwarding" lab_in mn ping -6 -c 5 -i 0.1 -W 1 -q "$LAB_WEB"
 : >"$LAB_DIR/mag.log"
 ok "and it comes back" lab_daemon mag
 lab_wait 15 paths_bound 2
 
 ok "release of the mag" lab_magpie mag release
 ok "the anchor has no session left (or keeps its prefix for a moment only)" \
-	eval '[ "$(lab_magpie lma sessions --json | jq "[.sessions[].bindings[] | select(.state == \"active\")] | length")" = 0 ]'
+	test "$(lab_magpie lma sessions --json | jq '[.sessions[].bindings[] | select(.state == "active")] | length')" = 0
 ok "release of the lma" lab_magpie lma release
 left=$(find "$LAB_DIR"/run-*/bpf -name 'magpie_*' 2>/dev/null | wc -l)
 routes=$(for h in mag lma; do lab_in $h ip -6 route show proto 82 2>/dev/null; done | wc -l)
