@@ -474,14 +474,24 @@ static void warn_unreached(struct loader *l, const struct pending_rule *r)
 	}
 }
 
+/* At most size - 1 characters, always terminated. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t len = strlen(from);
+
+	if (len >= size)
+		len = size - 1;
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
 static void keep_text(struct config *c, const struct pending_rule *r)
 {
 	struct config_rule *out = &c->rule[c->n_rule++];
 
-	memcpy(out->name, r->name.value, strnlen(r->name.value, sizeof(out->name) - 1));
-	memcpy(out->match, r->match.value, strnlen(r->match.value, sizeof(out->match) - 1));
-	memcpy(out->send, r->send.value[0] ? r->send.value : "any",
-	       strnlen(r->send.value[0] ? r->send.value : "any", sizeof(out->send) - 1));
+	copy_text(out->name, sizeof(out->name), r->name.value);
+	copy_text(out->match, sizeof(out->match), r->match.value);
+	copy_text(out->send, sizeof(out->send), r->send.value[0] ? r->send.value : "any");
 }
 
 /* The default class takes what it does not name last of all: unlabelled bindings (MP-MMB-15), too.
