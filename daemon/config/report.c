@@ -16,8 +16,6 @@ void complain(struct loader *l, enum config_severity severity, const struct posi
 	va_list ap;
 
 	va_start(ap, format);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): begun by va_start; the analyzer errs
-	 */
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	if (severity == CONFIG_ERROR)

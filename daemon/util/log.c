@@ -54,8 +54,6 @@ static void log_va(enum log_level level, uint32_t suppressed, const char *format
 		n = snprintf(line, sizeof(line), "magpied: %s: ", level_names[level]);
 	used = (size_t)n;
 
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): begun by va_start; the analyzer errs
-	 */
 	n = vsnprintf(line + used, sizeof(line) - used, format, ap);
 	if (n > 0)
 		used += (size_t)n;

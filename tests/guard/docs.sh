@@ -4,7 +4,7 @@
 # What the code has a name for, the manual names, and the other way round: configuration keys, verbs,
 # maps, reasons, counters, faults and events.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 
 number=0
 status=0

@@ -4,7 +4,7 @@
 # Who may include whom (ARCHITECTURE.md). The table is the rule: a folder of ours may include itself and
 # what stands behind it. The pure folders may besides include only the C headers named.
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 
 table='
 bpf             =

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What was live may still be read by packets under way, so it is not written before they are
- * through. Packets under way are played by one run of a program that stays inside for tens of
- * milliseconds and says when it has entered and when it is about to leave: a first change does not
- * wait for it, a second one, which writes what the first has retired, must.
+ * through. A packet under way is played by one run of a program that stays inside until it is told
+ * to leave, and says when it has: a first change does not wait for it, a second one, which writes
+ * what the first has retired, must. Whatever the scheduler does, code that waits as it should
+ * passes.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/plane_bed.h"
 
-#define RED    9
-#define BYTES  (4U << 20) /* summed up in every round of the slow program */
-#define ROUNDS 400
+#define RED	9
+#define BYTES	(4U << 20) /* summed up in every round of the slow program */
+#define ROUNDS	4000	   /* some hundred milliseconds at least; then it leaves by itself */
+#define STAY_US 30000
 
 static struct pbed bed;
 
@@ -29,8 +29,8 @@ static struct pbed bed;
 
 static struct {
 	int program;
-	volatile uint32_t *entered, *left; /* in the program's map */
-	pthread_t thread;
+	volatile uint32_t *entered, *left, *go; /* in the program's map */
+	pthread_t packet, clock;
 } slow;
 
 #define INSN(c, d, s, o, i)                                                              \
@@ -54,8 +54,10 @@ static void make_slow_program(void)
 		MOV_IMM(4, 0),
 		MOV_IMM(5, 0),
 		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_csum_diff),
+		INSN(BPF_LDX | BPF_MEM | BPF_W, 1, 7, 8, 0), /* go? */
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 1, 0, 2, 0),
 		INSN(BPF_ALU64 | BPF_SUB | BPF_K, 6, 0, 0, 1),
-		INSN(BPF_JMP | BPF_JNE | BPF_K, 6, 0, -8, 0),
+		INSN(BPF_JMP | BPF_JNE | BPF_K, 6, 0, -10, 0),
 		INSN(BPF_ST | BPF_MEM | BPF_W, 7, 0, 4, 1), /* left */
 		MOV_IMM(0, 1),
 		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
@@ -67,6 +69,7 @@ static void make_slow_program(void)
 	cr_assert_neq(memory, MAP_FAILED);
 	slow.entered = memory;
 	slow.left = memory + 1;
+	slow.go = memory + 2;
 	slow.program = bpf_prog_load(BPF_PROG_TYPE_XDP, "slow", "GPL", code,
 				     sizeof(code) / sizeof(code[0]), NULL);
 	cr_assert_geq(slow.program, 0, "%s", strerror(errno));
@@ -83,32 +86,31 @@ static void *run_slow(void *arg)
 	return NULL;
 }
 
-static void packet_enters(void)
+static void *tell_it_to_leave(void *arg)
 {
-	*slow.entered = *slow.left = 0;
-	cr_assert_eq(pthread_create(&slow.thread, NULL, run_slow, NULL), 0);
-	while (!*slow.entered) {
-	}
+	(void)arg;
+	usleep(STAY_US);
+	*slow.go = 1;
+	return NULL;
 }
 
 /* first() must not wait for the packet, second() must. */
 static void check(void (*first)(void), void (*second)(void))
 {
-	struct timespec a, b;
-
-	if (slow.program == 0)
-		make_slow_program();
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	run_slow(NULL);
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	if ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 20)
+	make_slow_program();
+	cr_assert_eq(pthread_create(&slow.packet, NULL, run_slow, NULL), 0);
+	while (!*slow.entered)
+		usleep(100);
+	usleep(STAY_US / 2);
+	if (*slow.left)
 		cr_skip_test("this kernel's checksum helper does not take as much as is needed");
-	packet_enters();
 	first();
 	cr_assert_eq(*slow.left, 0, "the first change waits though nothing was retired");
+	cr_assert_eq(pthread_create(&slow.clock, NULL, tell_it_to_leave, NULL), 0);
 	second();
 	cr_assert_eq(*slow.left, 1, "something is written that a packet under way may read");
-	pthread_join(slow.thread, NULL);
+	pthread_join(slow.packet, NULL);
+	pthread_join(slow.clock, NULL);
 }
 
 /* ---- changes ----------------------------------------------------------------------------------
