@@ -125,7 +125,7 @@ static void set_attach(struct loader *l, const struct row *row, const struct tex
 static bool add_device(struct loader *l, const struct text *t,
 		       char list[CONFIG_MAX_DEVICES][CONFIG_DEVICE_MAX], size_t *n)
 {
-	char name[CONFIG_DEVICE_MAX];
+	char name[CONFIG_DEVICE_MAX] = ""; /* whole, because configurations are compared */
 
 	if (value_device(l, t, name) < 0)
 		return false;

@@ -37,7 +37,7 @@ spdx() {
 			missing=1
 		}
 	done < <(git ls-files '*.c' '*.h' '*.sh' Makefile packaging/deps tests/run tools/lab/demo .ci/run '*.service' '*.mount')
-	return $missing
+	return "$missing"
 }
 no_leftovers() {
 	! git grep -nE '\b(TODO|FIXME|XXX)\b' -- '*.c' '*.h' '*.sh' ':!tests/guard/style.sh'
