@@ -129,6 +129,7 @@ struct magpie_config { /* magpie_config: ARRAY[1], mmapable */
 	__u64 trace_key; /* secret; a test run that carries it in its context is a dry run */
 	__u32 policy;	 /* 0 or 1: which half of magpie_rule and magpie_class is live */
 	__u32 rules[2];	 /* rules in each half */
+	__u32 policy_generation;  /* counted up after every switch of policy */
 	__u32 nexthop_generation; /* cached next hops of another generation are void */
 	__u32 has_prefixes;	  /* 0: magpie_prefix is empty, skip it */
 	__u32 flow_idle_s;	  /* a pinned flow this long without packets is forgotten */
@@ -259,7 +260,8 @@ struct magpie_tunnel_key { /* magpie_tunnel: HASH -> __u32 path */
  * to. A hint counts only if the path has these very addresses and an encap, so a writer that takes
  * a tunnel away clears the path's encap with it.
  */
-#define MAGPIE_HINTS 1024
+#define MAGPIE_DECISIONS 1024 /* per-CPU cache of choices */
+#define MAGPIE_HINTS	 1024
 
 struct magpie_local_key { /* magpie_local: HASH -> __u32 number of tunnels that end there */
 	__u8 addr[16];
@@ -371,6 +373,24 @@ struct magpie_nexthop { /* magpie_nexthop: PERCPU_ARRAY[MAGPIE_NEXTHOPS] */
 	__u8 dmac[6];
 	__u8 smac[6];
 	__u16 mtu; /* largest packet it takes */
+	__u8 pad[2];
+};
+
+/*
+ * magpie_decision: PERCPU_ARRAY[MAGPIE_DECISIONS] by flow hash: a first choice that holds while
+ * both generations do (bpf/decision.h).
+ */
+struct magpie_decision {
+	__u64 hash;
+	__u32 session;
+	__u32 kind;   /* DSCP, next header, whether ports are known */
+	__u32 set;    /* magpie_set.generation */
+	__u32 policy; /* config.policy_generation */
+	__u16 path;
+	__u8 bid;
+	__u8 rule;
+	__u8 class;
+	__u8 tier;
 	__u8 pad[2];
 };
 

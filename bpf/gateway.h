@@ -13,7 +13,7 @@
 #include "decap.h"
 #include "encap.h"
 #include "icmp.h"
-#include "select.h"
+#include "decision.h"
 
 #define HEADERS_WANTED 160 /* octets to be readable before anything is parsed */
 
@@ -99,15 +99,63 @@ static __always_inline int find_inside(const struct magpie_config *config, const
 	return 0;
 }
 
+/* The rule and class of a flow, into the trace. */
+static __always_inline void find_class(const struct flow *flow, __u32 half, __u32 rules,
+				       struct magpie_trace *trace)
+{
+	__u32 match = MAGPIE_RULES << 8;
+
+	if (rules)
+		match = (__u32)classify(flow, half, rules);
+	trace->class = (__u8)match % MAGPIE_CLASSES;
+	match = match >> 8 & 0xff;
+	if (match < MAGPIE_RULES)
+		trace->rule = (__u8)match;
+}
+
+/* Classifies and chooses anew. Remembers the choice if it is the flow's first. */
+static __always_inline int decide(ctx_t *ctx, const struct magpie_config *config, struct packet *pk,
+				  const struct session *session, __u32 policy, struct run *run,
+				  struct magpie_decision *slot, __u64 *hash)
+{
+	const int up = config->role == MAGPIE_ROLE_MAG;
+	const __u32 half = READ_ONCE(config->policy) & 1, rules = config->rules[half];
+	struct flow flow;
+	int reason;
+
+	if (rules || pk->is_error) {
+		__builtin_memset(&flow, 0, sizeof(flow));
+		make_flow(pk, up, &flow);
+		if (pk->is_error) {
+			adopt_quoted(ctx, pk, &flow, up);
+			*hash = hash_flow(&flow, session->set->seed);
+		}
+		find_class(&flow, half, rules, &run->trace);
+	}
+	reason =
+		select_path(config, session, half, *hash, pk->tcp_open, (int)run->dry, &run->trace);
+	if (!reason && slot && !run->dry && !run->trace.flags)
+		remember(slot, session, *hash, decision_kind(pk), policy, &run->trace);
+	return reason;
+}
+
+static __always_inline void count_hit(const struct magpie_config *config, const struct run *run,
+				      __u32 bytes)
+{
+	const __u32 rule = run->trace.rule == MAGPIE_NO_RULE ? MAGPIE_RULES : run->trace.rule;
+
+	if (config->rules[READ_ONCE(config->policy) & 1] && !run->dry)
+		count_rule(rule, bytes);
+}
+
 /* Inner packet of session `id` -> rule, class, path; 0 or the reason to go no further. */
 static __always_inline int steer(ctx_t *ctx, const struct magpie_config *config, struct packet *pk,
 				 __u32 id, struct run *run, __u64 *ret_hash)
 {
-	const int up = config->role == MAGPIE_ROLE_MAG;
-	const __u32 half = READ_ONCE(config->policy) & 1, rules = config->rules[half];
+	const __u32 policy = READ_ONCE(config->policy_generation); /* before the half */
+	struct magpie_decision *slot = NULL;
 	struct session session;
-	struct flow flow;
-	__u32 match = MAGPIE_RULES << 8;
+	int reason = 0;
 
 	run->trace.session = id;
 	if (open_session(id, &session) || session.set->state == MAGPIE_SESSION_NONE)
@@ -121,25 +169,13 @@ static __always_inline int steer(ctx_t *ctx, const struct magpie_config *config,
 	parse_l4(ctx, pk);
 	if (pk->fragment != FRAGMENT_NONE)
 		follow_fragment(pk, (int)run->dry);
-	if (rules || pk->is_error) {
-		__builtin_memset(&flow, 0, sizeof(flow));
-		make_flow(pk, up, &flow);
-		if (pk->is_error)
-			adopt_quoted(ctx, pk, &flow, up);
-		*ret_hash = hash_flow(&flow, session.set->seed);
-		if (rules)
-			match = (__u32)classify(&flow, half, rules);
-	} else {
-		*ret_hash = hash_packet(pk, up, session.set->seed);
-	}
-	run->trace.class = (__u8)match % MAGPIE_CLASSES;
-	match = match >> 8 & 0xff;
-	if (match < MAGPIE_RULES)
-		run->trace.rule = (__u8)match;
-	if (rules && !run->dry)
-		count_rule(match, pk->ip_len);
-	return select_path(config, &session, half, *ret_hash, pk->tcp_open, (int)run->dry,
-			   &run->trace);
+	*ret_hash = hash_packet(pk, config->role == MAGPIE_ROLE_MAG, session.set->seed);
+	if (!pk->is_error)
+		slot = decision_slot(*ret_hash);
+	if (!slot || !recall(slot, &session, *ret_hash, decision_kind(pk), policy, &run->trace))
+		reason = decide(ctx, config, pk, &session, policy, run, slot, ret_hash);
+	count_hit(config, run, pk->ip_len);
+	return reason;
 }
 
 /* Sends an inner packet of session `id` on the path its flow belongs to. */

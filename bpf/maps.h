@@ -54,6 +54,7 @@ MAGPIE_MAP(magpie_flow, BPF_MAP_TYPE_LRU_HASH, 0, 65536, struct magpie_flow_key,
 	   struct magpie_flow);
 MAGPIE_MAP(magpie_frag, BPF_MAP_TYPE_LRU_HASH, 0, 4096, struct magpie_frag_key, struct magpie_frag);
 PER_CPU(magpie_nexthop, MAGPIE_NEXTHOPS, struct magpie_nexthop);
+PER_CPU(magpie_decision, MAGPIE_DECISIONS, struct magpie_decision);
 PER_CPU(magpie_hint, MAGPIE_HINTS, __u32);
 PER_CPU(magpie_bucket, 1, struct magpie_bucket);
 

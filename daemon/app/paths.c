@@ -61,6 +61,8 @@ void paths_hop(void *ctx, uint32_t tunnel, const struct rtnl_hop *hop)
 
 	if (!p->used || plane_path(app->plane, tunnel, &info) < 0)
 		return;
+	if (!hop->resolved && !p->hop_known && info.outer.ifindex != 0)
+		return; /* adopted, and forwarding: not taken away before we know better */
 	if (hop->resolved)
 		plane_build_outer(&outer, hop->ifindex, hop->mtu, hop->source_mac,
 				  hop->destination_mac, &info.local, &info.remote,

@@ -89,6 +89,7 @@ static uint32_t entries(enum plane_map map, const struct plane_config *c)
 	case PLANE_MAP_frag:
 	case PLANE_MAP_nexthop:
 	case PLANE_MAP_bucket:
+	case PLANE_MAP_decision:
 	case PLANE_MAP_hint:
 	case PLANE_MAP_reason:
 	case PLANE_MAP_rulestat:

@@ -125,6 +125,7 @@ int plane_set_policy(struct plane *p, const struct policy *policy)
 	}
 	c->rules[idle] = policy->n_match;
 	plane_store(&c->policy, idle);
+	plane_store(&c->policy_generation, c->policy_generation + 1); /* after it: decision.h */
 	p->policy_retired_ns = plane_now_ns();
 	reset_rule_counters(p);
 	return 0;

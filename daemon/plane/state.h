@@ -34,6 +34,7 @@
 	X(frag, 0)     \
 	X(nexthop, 0)  \
 	X(bucket, 0)   \
+	X(decision, 0) \
 	X(hint, 0)     \
 	X(reason, 0)   \
 	X(pathstat, 0) \

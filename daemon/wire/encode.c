@@ -112,7 +112,7 @@ int mh_encode(const struct mh_message *msg, uint8_t *out, size_t size)
 	struct writer w = {.out = out, .size = size < MH_MAX ? size : MH_MAX};
 	int r;
 
-	if (msg->n_hnp > MH_MAX_HNP)
+	if (msg->n_hnp > MH_MAX_HNP || ((msg->has & MH_HAS(HNP)) && msg->n_hnp == 0))
 		return -EINVAL;
 	r = put_fixed_part(&w, msg);
 	if (r == 0)

@@ -151,8 +151,7 @@ struct mh_message {
 	struct ip_addr home_address; /* BE */
 
 	uint32_t has; /* MH_HAS(x): present and of legal length */
-	uint32_t
-		dup; /* MH_HAS(x): present more than once; the first one is kept (HNP: never set) */
+	uint32_t dup; /* MH_HAS(x): present more than once; the first is kept (HNP: never set) */
 	uint32_t bad; /* MH_HAS(x): present with an illegal length or value; content not taken */
 	uint16_t unknown; /* options skipped because we do not know them */
 
@@ -193,9 +192,9 @@ enum mh_fault mh_decode(const uint8_t *octets, size_t len, struct mh_message *re
 
 /*
  * Encodes into out[0..size). Returns the length (a multiple of 8), or -EINVAL for a type or a field
- * that cannot be encoded (identifier empty in a PBU, more prefixes than MH_MAX_HNP), -ENOBUFS when
- * it does not fit. The checksum field is zero. Reserved bits are zero. `dup`, `bad` and `unknown`
- * are not looked at.
+ * that cannot be encoded (identifier empty in a PBU; HNP present but no prefix, or more of them
+ * than MH_MAX_HNP), -ENOBUFS when it does not fit. The checksum field is zero. Reserved bits are
+ * zero. `dup`, `bad` and `unknown` are not looked at.
  */
 int mh_encode(const struct mh_message *msg, uint8_t *out, size_t size);
 

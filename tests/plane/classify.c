@@ -264,8 +264,10 @@ Test(classify, policy_switch, .description = "one word turns to the other half o
 		rig->config->rules[1] = 1;
 		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
 		rig->config->policy = 1;
+		rig->config->policy_generation++;
 		cr_assert_not(flow_matches(rig, 6, 17, 9, 9, 0));
 		rig->config->policy = 0;
+		rig->config->policy_generation++;
 		cr_assert(flow_matches(rig, 6, 17, 9, 9, 0));
 	}
 }

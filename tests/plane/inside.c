@@ -161,10 +161,12 @@ Test(inside, session_switch, .description = "one byte turns a session over to it
 		session->set[0].n = 1; /* RED on path 1 */
 		session->set[1].n = 1;
 		session->set[1].binding[0].path = 3;
+		session->set[1].generation = session->set[0].generation + 1;
 		cr_assert_eq(path_now(rig), 1);
 		rig->sw[0].live[1] = 1;
 		cr_assert_eq(path_now(rig), 3);
 		session->set[0].binding[0].path = 2;
+		session->set[0].generation = session->set[1].generation + 1;
 		cr_assert_eq(path_now(rig), 3, "the idle set was read");
 		rig->sw[0].live[1] = 0;
 		cr_assert_eq(path_now(rig), 2);

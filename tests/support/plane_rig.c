@@ -272,11 +272,14 @@ void rig_prefix(struct rig *rig, const char *addr, uint32_t length, uint32_t ses
 void rig_rule(struct rig *rig, uint32_t index, const struct magpie_rule *rule)
 {
 	rig_put(rig, "magpie_rule", &index, rule);
+	rig->config
+		->policy_generation++; /* as the daemon does: decisions by the old rules are void */
 }
 
 void rig_class(struct rig *rig, uint32_t index, const struct magpie_class *class)
 {
 	rig_put(rig, "magpie_class", &index, class);
+	rig->config->policy_generation++;
 }
 
 static void scene_pools(struct rig *rig)
