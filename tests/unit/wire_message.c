@@ -351,7 +351,7 @@ Test(wire_message, prefixes_up_to_the_limit,
 
 		memcpy(option, (uint8_t[]){22, 18, 0, 64, 0x20, 1}, 6);
 		option[11] = (uint8_t)n;
-		cr_assert_eq(decode_with(options, 20 * n, &m), MH_FAULT_NONE);
+		cr_assert_eq(decode_with(options, (size_t)20 * n, &m), MH_FAULT_NONE);
 		cr_expect_eq(m.n_hnp, n <= MH_MAX_HNP ? n : MH_MAX_HNP);
 		cr_expect_eq(m.bad, n <= MH_MAX_HNP ? 0 : MH_HAS(HNP));
 		cr_expect_eq(m.dup, 0);
