@@ -17,7 +17,7 @@ ok "session with two paths" start_session "$(with_rules default '' 'RED BLUE')"
 ADDRESS=$(lab_mn_address)
 passes() { lab_wait "$1" false || true; }
 
-lab_start sink mn "$FLOW" sink 6001
+start_sink sink mn 6001
 lab_start down web "$FLOW" send "$ADDRESS" 6001 $RATE 120 64
 passes 0.5
 before=$(counter lma ENCAP)

@@ -22,7 +22,7 @@ run() { # NAME SEND LOW HIGH : share of RED in per mille
 	ok "$name: session" start_session "$(with_rules default '' "$2")"
 	capture_start red mag red0
 	capture_start blue mag blue0
-	lab_start echo web "$FLOW" echo 7000
+	start_echo echo web 7000
 	is "$name: every packet is answered" \
 		"$(lab_in mn "$FLOW" ask "$LAB_WEB" 7000 "$FLOWS" 4 | jq .whole_flows)" "$FLOWS"
 	capture_stop red

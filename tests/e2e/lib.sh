@@ -136,3 +136,17 @@ inner() {
 count_inner() {
 	inner "$1" "$2" | wc -l
 }
+
+# start_sink NAME HOST PORT, start_echo NAME HOST PORT : and waits until it listens, so that the first
+# packets are not lost for want of a socket
+listens() { # HOST PORT
+	lab_in "$1" ss -Hlun "sport = :$2" | grep -q .
+}
+start_sink() {
+	lab_start "$1" "$2" "$FLOW" sink "$3"
+	lab_wait 3 listens "$2" "$3"
+}
+start_echo() {
+	lab_start "$1" "$2" "$FLOW" echo "$3"
+	lab_wait 3 listens "$2" "$3"
+}

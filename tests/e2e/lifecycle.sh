@@ -18,8 +18,8 @@ prefix() { lab_magpie mag sessions --json | jq -r '.sessions[0].prefixes[0]'; }
 PREFIX=$(prefix)
 
 traffic_start() {
-	lab_start sink-up web "$FLOW" sink 6000
-	lab_start sink-down mn "$FLOW" sink 6001
+	start_sink sink-up web 6000
+	start_sink sink-down mn 6001
 	lab_start up mn "$FLOW" send "$LAB_WEB" 6000 $RATE 60 8
 	lab_start down web "$FLOW" send "$ADDRESS" 6001 $RATE 60 8
 }
@@ -31,7 +31,19 @@ traffic_stop() { # leaves the number of lost packets of both directions
 	lab_stop sink-down
 	RECEIVED=$(cat "$LAB_DIR"/sink-{up,down}.log | jq -s 'map(.received) | add')
 	LOST=$(cat "$LAB_DIR"/sink-{up,down}.log | jq -s 'map(.lost) | add')
+	[ "$LOST" = 0 ] || explain
 	rm -f "$LAB_DIR"/sink-*.log
+}
+explain() { # who lost it
+	local host
+	say "up $(cat "$LAB_DIR/sink-up.log") down $(cat "$LAB_DIR/sink-down.log")"
+	for host in mag lma; do
+		say "$host drops: $(bpftool -j map dump pinned "$LAB_DIR/run-$host/bpf/magpie_reason" |
+			jq -c '[.[].formatted | {r: .values[0].value.reason, n: ([.values[].value.packets] | add)} | select(.n > 0)] | map("\(.r[15:])=\(.n)") | join(" ")')"
+	done
+	for host in red blue; do
+		say "$host: $(lab_wan $host | jq -c '[.up, .down] | map([.kernel_drops, .queue_drops, .send_errors])')"
+	done
 }
 passes() { lab_wait "$1" false || true; }
 

@@ -42,7 +42,7 @@ settle() { lab_wait "$1" false || true; }
 
 capture_start red mag red0
 capture_start blue mag blue0
-lab_start sink web "$FLOW" sink 5060
+start_sink sink web 5060
 lab_start voice mn "$FLOW" send "$LAB_WEB" 5060 200 60 1
 T0=$(now)
 curls old "$CONNECTIONS"
