@@ -41,8 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n = mh_encode(&m, first, sizeof(first));
 	if (n == -EINVAL && empty_identifier_in_update(&m))
 		return 0;
-	if (n < 0 || mh_decode(first, (size_t)n, &back) != MH_FAULT_NONE ||
-	    memcmp(&m, &back, sizeof(m)) != 0)
+	if (n < 0 || mh_decode(first, (size_t)n, &back) != MH_FAULT_NONE)
+		abort();
+	/* The decoder starts from zeroes, so the holes are equal too. NOLINTNEXTLINE */
+	if (memcmp(&m, &back, sizeof(m)) != 0)
 		abort();
 	if (mh_encode(&back, second, sizeof(second)) != n || memcmp(first, second, (size_t)n) != 0)
 		abort();
