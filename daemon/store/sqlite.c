@@ -90,7 +90,7 @@ int store_put(struct store *store, const struct lma_record *record)
 	uint8_t key[KEY_SIZE];
 	int r;
 
-	if (record->n_prefix == 0 || record->n > CORE_MAX_BINDINGS)
+	if (record->n_prefix == 0 || record->n_prefix > MH_MAX_HNP || record->n > CORE_MAX_BINDINGS)
 		return -EINVAL;
 	r = begin(store);
 	if (r < 0)
@@ -147,6 +147,14 @@ static bool record_is_sound(const struct lma_record *record, size_t size)
 			       record->n * sizeof(struct lma_record_binding);
 }
 
+static bool is_its_key(const struct lma_record *record, const void *found, int size)
+{
+	uint8_t key[KEY_SIZE];
+
+	make_key(&record->prefix[0], key);
+	return size == KEY_SIZE && memcmp(found, key, KEY_SIZE) == 0;
+}
+
 int store_each(struct store *store, void (*each)(void *ctx, const struct lma_record *record),
 	       void *ctx)
 {
@@ -166,7 +174,9 @@ int store_each(struct store *store, void (*each)(void *ctx, const struct lma_rec
 		}
 		memset(record, 0, sizeof(*record));
 		memcpy(record, sqlite3_column_blob(stmt, 2), size);
-		if (!record_is_sound(record, size)) {
+		if (!record_is_sound(record, size) ||
+		    !is_its_key(record, sqlite3_column_blob(stmt, 0),
+				sqlite3_column_bytes(stmt, 0))) {
 			log_error("store: a damaged record is left alone");
 			continue;
 		}
