@@ -118,7 +118,7 @@ counter() {
 # --- captures of the access networks, as seen by the gateway ---
 
 capture_start() { # FILE-NAME HOST DEVICE
-	lab_start "tcpdump-$1" "$2" tcpdump -i "$3" -s 200 -B 32768 -w "$LAB_DIR/$1.pcap" --immediate-mode ip6
+	lab_start "tcpdump-$1" "$2" tcpdump -i "$3" -s 400 -B 32768 -w "$LAB_DIR/$1.pcap" --immediate-mode ip6
 	lab_wait 5 grep -q "listening on" "$LAB_DIR/tcpdump-$1.log"
 }
 

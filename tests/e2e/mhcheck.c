@@ -149,7 +149,9 @@ int main(int argc, char **argv)
 		if (len < 54 || be16(frame + 12) != 0x86dd || frame[20] != 135)
 			continue;
 		n++;
-		complaint = check_message(frame + 14, frame + 54, be16(frame + 18));
+		complaint = 54 + be16(frame + 18) > len
+				    ? "captured only in part"
+				    : check_message(frame + 14, frame + 54, be16(frame + 18));
 		if (complaint) {
 			printf("message %u: %s\n", n, complaint);
 			return 1;
