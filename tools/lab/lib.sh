@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # The lab: namespaces mn - mag - {red, blue} - lma - web, with an emulated network in red and in blue.
-# Sourced by the demo and by tests/e2e. Everything has the lab's name in it and goes with lab_down,
-# also after a failure; commands run with only their network namespace changed, so that a bpffs stays
+# Sourced by the demo, by tests/e2e and by manual.sh. Everything has the lab's name in it and goes with
+# lab_down, also after a failure or, by lab_use, from another shell; commands run with only their network namespace changed, so that a bpffs stays
 # visible (`ip netns exec` would hide it).
 #
 #   mn eth0 -- lan0 mag red0 -- [near red far] -- red0 lma core0 -- eth0 web
@@ -11,6 +11,9 @@
 #
 #   pCoA 2001:db8:a::2 (RED), 2001:db8:b::2 (BLUE); LMAA 2001:db8:1::1 on the anchor's loopback;
 #   home network prefixes from 2001:db8:100::/48; web 2001:db8:c::2.
+#
+# LAB_ATTACH=xdp|tc|auto is the daemons' hook. With xdp the veths behave as devices of an XDP driver do:
+# frames have their checksums, and what is redirected into one arrives at the other end.
 
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB_BUILD=${LAB_BUILD:-$LAB_TOP/build}
@@ -18,6 +21,9 @@ LAB_LMAA=2001:db8:1::1
 # shellcheck disable=SC2034 # for who sources this
 LAB_WEB=2001:db8:c::2
 LAB_WANS=(red blue)
+LAB_HOSTS=(mn mag red blue lma web)
+LAB_INDEX=/run/magpie-lab # a link NAME to the directory of each lab that is up
+LAB_FOREIGN=              # set: another shell built it
 
 # lab_in HOST COMMAND... : in a host of the lab
 lab_in() {
@@ -38,21 +44,51 @@ lab_pid() {
 	cat "$LAB_DIR/$1.pid"
 }
 
-# lab_stop NAME [SIGNAL] : ends what lab_start began, and waits until it is gone
-lab_stop() {
+lab_gone() { # PID : it has ended, reaped or not
+	local stat
+	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+	[[ $stat == *") Z "* ]]
+}
+
+# Pids are used again: in a lab that another shell built, only what runs in one of its hosts is its.
+lab_owns() { # PID
+	local host
+	[ -n "$LAB_FOREIGN" ] || return 0
+	for host in "${LAB_HOSTS[@]}"; do
+		[ "/proc/$1/ns/net" -ef "/run/netns/$LAB-$host" ] && return 0
+	done
+	return 1
+}
+
+# lab_signal NAME SIGNAL : tells what lab_start began; its pid, or nothing if it is not there any more
+lab_signal() {
 	local file=$LAB_DIR/$1.pid pid
 	[ -f "$file" ] || return 0
 	pid=$(<"$file")
 	rm -f "$file"
-	kill "-${2:-TERM}" "$pid" 2>/dev/null || return 0
-	wait "$pid" 2>/dev/null || true
+	[[ $pid =~ ^[0-9]+$ ]] && lab_owns "$pid" && kill "-$2" "$pid" 2>/dev/null && echo "$pid"
+}
+
+lab_await() { # PID : it has been told to end; five seconds are enough
+	lab_wait 5 lab_gone "$1" || {
+		echo "lab: pid $1 does not end: killed" >&2
+		kill -KILL "$1" 2>/dev/null
+	}
+	wait "$1" 2>/dev/null
+}
+
+# lab_stop NAME [SIGNAL] : ends what lab_start began, and waits until it is gone
+lab_stop() {
+	local pid
+	pid=$(lab_signal "$1" "${2:-TERM}")
+	[ -z "$pid" ] || lab_await "$pid" || true
 }
 
 # lab_wait SECONDS COMMAND... : until the command succeeds
 lab_wait() {
-	local part=000000 end
+	local whole=${1%%.*} part=000000 end
 	[[ $1 != *.* ]] || part=${1#*.}000000
-	end=$((${EPOCHREALTIME/./} + ${1%.*} * 1000000 + 10#${part:0:6}))
+	end=$((${EPOCHREALTIME/./} + 10#${whole:-0} * 1000000 + 10#${part:0:6}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
@@ -66,7 +102,7 @@ lab_link() { # HOST DEVICE HOST DEVICE
 
 lab_topology() {
 	local host wan
-	for host in mn mag red blue lma web; do
+	for host in "${LAB_HOSTS[@]}"; do
 		echo "netns add $LAB-$host"
 	done
 	lab_link mn eth0 mag lan0
@@ -112,32 +148,66 @@ lab_sysctl() { # HOST
 	lab_in "$1" sysctl -qw "${all[@]}"
 }
 
-# Frames that the emulator sees are what a wire would carry: segmented, checksummed.
+# Frames that the emulator sees are what a wire would carry: segmented, checksummed. An XDP program sees
+# a frame without the kernel's notes on it, so with xdp this holds of all; and what it redirects into a
+# veth is lost unless the other end polls (NAPI), as it does with gro or with a program of its own.
 lab_offloads() {
-	local wan
+	local wan host
 	for wan in "${LAB_WANS[@]}"; do
-		lab_in mag ethtool -K "${wan}0" tx off tso off gso off >/dev/null
-		lab_in lma ethtool -K "${wan}0" tx off tso off gso off >/dev/null
+		for host in mag lma; do
+			lab_in "$host" ethtool -K "${wan}0" tx off tso off gso off >/dev/null || return
+		done
+	done
+	[ "${LAB_ATTACH:-auto}" = xdp ] || return 0
+	for host in mn web; do
+		lab_in "$host" ethtool -K eth0 tx off gro on >/dev/null || return
 	done
 }
 
-# lab_up NAME : builds the lab; LAB and LAB_DIR name it
-lab_up() {
+lab_build() {
 	local host wan
+	lab_topology | ip -batch - || return
+	for host in "${LAB_HOSTS[@]}"; do
+		lab_sysctl "$host" || return
+		lab_addresses "$host" | ip -n "$LAB-$host" -batch - || return
+	done
+	lab_offloads || return
+	for wan in "${LAB_WANS[@]}"; do
+		set -- near far "$LAB_DIR/$wan.wan"
+		[ "${LAB_ATTACH:-auto}" != xdp ] || set -- "$@" napi
+		lab_start "wan-$wan" "$wan" "$LAB_BUILD/magpie-lab" wan "$@"
+	done
+	for wan in "${LAB_WANS[@]}"; do
+		lab_wait 5 test -S "$LAB_DIR/$wan.wan" || {
+			tail -n 3 "$LAB_DIR/wan-$wan.log" >&2
+			return 1
+		}
+	done
+}
+
+# lab_up NAME : builds the lab; LAB and LAB_DIR name it. A lab of that name that is there is left alone.
+lab_up() {
+	if [ -e "/run/netns/$1-mag" ]; then
+		echo "lab: $1 is there already; magpie-lab --name $1 down ends it" >&2
+		return 1
+	fi
 	LAB=$1
-	LAB_DIR=$(mktemp -d "/tmp/$LAB.XXXXXX")
-	lab_topology | ip -batch -
-	for host in mn mag red blue lma web; do
-		lab_sysctl "$host"
-		lab_addresses "$host" | ip -n "$LAB-$host" -batch -
-	done
-	lab_offloads
-	for wan in "${LAB_WANS[@]}"; do
-		lab_start "wan-$wan" "$wan" "$LAB_BUILD/magpie-lab" wan near far "$LAB_DIR/$wan.wan"
-	done
-	for wan in "${LAB_WANS[@]}"; do
-		lab_wait 5 test -S "$LAB_DIR/$wan.wan"
-	done
+	LAB_FOREIGN=
+	LAB_DIR=$(mktemp -d "/tmp/$LAB.XXXXXX") || return
+	mkdir -p "$LAB_INDEX" && ln -sfn "$LAB_DIR" "$LAB_INDEX/$LAB" || return
+	echo "${LAB_ATTACH:-auto}" >"$LAB_DIR/attach"
+	lab_build || {
+		echo "lab: $LAB cannot be built" >&2
+		return 1
+	}
+}
+
+# lab_use NAME : a lab that another shell built, or what a crash has left of it
+lab_use() {
+	LAB=$1
+	LAB_FOREIGN=1
+	LAB_DIR=$(readlink "$LAB_INDEX/$LAB") || LAB_DIR=/nonexistent
+	[ ! -f "$LAB_DIR/attach" ] || LAB_ATTACH=$(<"$LAB_DIR/attach")
 }
 
 # lab_wan red delay=25ms cut=yes ... : shapes an emulated network; prints its state
@@ -226,19 +296,25 @@ lab_mn_address() {
 	lab_in mn ip -6 -o addr show dev eth0 scope global -tentative | awk '{ sub("/.*", "", $4); print $4; exit }'
 }
 
+# lab_down : ends and removes what is the lab's, as much of it as is there
 lab_down() {
-	local file host
+	local file host pid pids=()
 	[ -n "${LAB:-}" ] || return 0
-	for file in "$LAB_DIR"/*.pid; do
-		[ -e "$file" ] || continue
-		lab_stop "$(basename "$file" .pid)"
+	for file in "$LAB_DIR"/*.pid; do # all at once, then each awaited
+		file=${file##*/}
+		mapfile -t -O ${#pids[@]} pids < <(lab_signal "${file%.pid}" TERM)
+	done
+	for pid in "${pids[@]}"; do
+		lab_await "$pid"
 	done
 	for host in mag lma; do
 		umount "$LAB_DIR/run-$host/bpf" 2>/dev/null || true
 	done
-	for host in mn mag red blue lma web; do
+	for host in "${LAB_HOSTS[@]}"; do
 		ip netns del "$LAB-$host" 2>/dev/null || true
 	done
 	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB_DIR"
+	rm -f "${LAB_INDEX:?}/$LAB"
+	rmdir --ignore-fail-on-non-empty "$LAB_INDEX" 2>/dev/null || true
 	LAB=
 }

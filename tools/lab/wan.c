@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The emulator's loop: packet sockets in, a FIFO per direction ordered by departure, packet sockets
- * out, in batches. Its devices must have segmentation and checksum offload off, so that frames are
- * what a wire would carry.
+ * The emulator's loop: packet sockets in, a queue per direction, packet sockets out, in batches;
+ * and its control socket. What happens to a frame is wan_queue.c's.
  */
 #include "tools/lab/wan.h"
 
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,33 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH	     64
-#define FRAME_MAX    2048
-#define RING	     16384 /* frames under way per direction */
-#define QUEUE_BYTES  (256 << 10)
-#define SOCKET_BYTES (64 << 20)
-#define NSEC	     1000000000U
-
-struct frame {
-	uint64_t due_ns;
-	uint16_t len;
-	uint8_t octets[FRAME_MAX];
-};
+#define NSEC 1000000000U
 
 struct direction {
 	int in, out;
-	struct wan_shape shape;
-	struct wan_count count;
-	uint64_t free_ns; /* when the rate lets the next frame begin */
-	uint64_t last_due_ns;
-	struct frame *ring;
-	size_t head, n;
+	struct wan_queue queue;
 };
 
 struct wan {
 	struct direction dir[2];
 	int control, timer, signals;
-	uint64_t random;
 };
 
 static uint64_t now_ns(void)
@@ -59,111 +39,62 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
 }
 
-static uint64_t next_random(struct wan *w)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return w->random;
-}
-
 /* ---- frames ------------------------------------------------------------------------ */
 
-/* When the frame is through; false: it is dropped, and counted. */
-static bool schedule(struct wan *w, struct direction *d, size_t len, uint64_t now,
-		     uint64_t *ret_due)
+static void take(struct direction *d)
 {
-	const struct wan_shape *s = &d->shape;
-	uint64_t due = now;
-
-	if (s->cut) {
-		d->count.cut_drops++;
-		return false;
-	}
-	if (s->loss_ppm && next_random(w) % 1000000 < s->loss_ppm) {
-		d->count.lost++;
-		return false;
-	}
-	if (s->rate_bps) {
-		uint64_t start = d->free_ns > now ? d->free_ns : now;
-		uint64_t queued = (uint64_t)((double)(start - now) * (double)s->rate_bps / 8e9);
-
-		if (queued + len > s->queue_bytes) {
-			d->count.queue_drops++;
-			return false;
-		}
-		d->free_ns = start + (uint64_t)((double)len * 8e9 / (double)s->rate_bps);
-		due = d->free_ns;
-	}
-	due += s->delay_ns;
-	if (s->jitter_ns)
-		due += next_random(w) % (s->jitter_ns + 1);
-	if (due < d->last_due_ns)
-		due = d->last_due_ns;
-	d->last_due_ns = due;
-	*ret_due = due;
-	return true;
-}
-
-static void take(struct wan *w, struct direction *d)
-{
-	static uint8_t octets[BATCH][FRAME_MAX];
-	struct mmsghdr msg[BATCH];
-	struct iovec iov[BATCH];
-	uint64_t now;
+	struct mmsghdr msg[WAN_BATCH];
+	struct iovec iov[WAN_BATCH];
 	int n;
 
-	for (int i = 0; i < BATCH; i++) {
-		iov[i] = (struct iovec){octets[i], FRAME_MAX};
+	for (size_t i = 0; i < WAN_BATCH; i++) {
+		iov[i] = (struct iovec){wan_queue_slot(&d->queue, i)->octets, WAN_FRAME_MAX};
 		msg[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
 	}
-	n = recvmmsg(d->in, msg, BATCH, MSG_DONTWAIT, NULL);
-	now = now_ns();
-	for (int i = 0; i < n; i++) {
-		struct frame *f;
-		uint64_t due;
-
-		if (!schedule(w, d, msg[i].msg_len, now, &due))
-			continue;
-		if (d->n == RING) {
-			d->count.queue_drops++;
-			continue;
-		}
-		f = &d->ring[(d->head + d->n++) % RING];
-		f->due_ns = due;
-		f->len = (uint16_t)msg[i].msg_len;
-		memcpy(f->octets, octets[i], msg[i].msg_len);
-	}
+	/* MSG_TRUNC: the true length of a frame that does not fit */
+	n = recvmmsg(d->in, msg, WAN_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (n <= 0)
+		return;
+	for (size_t i = 0; i < (size_t)n; i++)
+		wan_queue_slot(&d->queue, i)->len = msg[i].msg_len;
+	wan_queue_take(&d->queue, (size_t)n, now_ns());
 }
 
-static void send_due(struct direction *d, uint64_t now)
+/* Frames that are due, at most a batch; the number that are done with. */
+static size_t send_batch(struct direction *d, uint64_t now)
 {
-	while (d->n > 0 && d->ring[d->head].due_ns <= now) {
-		struct mmsghdr msg[BATCH];
-		struct iovec iov[BATCH];
-		unsigned int n = 0;
-		int sent;
+	struct mmsghdr msg[WAN_BATCH];
+	struct iovec iov[WAN_BATCH];
+	const struct wan_frame *f;
+	unsigned int n = 0;
+	int sent;
 
-		for (; n < BATCH && n < d->n; n++) {
-			struct frame *f = &d->ring[(d->head + n) % RING];
-
-			if (f->due_ns > now)
-				break;
-			iov[n] = (struct iovec){f->octets, f->len};
-			msg[n].msg_hdr = (struct msghdr){.msg_iov = &iov[n], .msg_iovlen = 1};
-		}
-		sent = sendmmsg(d->out, msg, n, MSG_DONTWAIT);
-		if (sent <= 0) {
-			if (sent < 0 && (errno == ENOBUFS || errno == EAGAIN))
-				return; /* the device is full: a little later */
-			d->count.send_errors++;
-			sent = 1;
-		} else {
-			d->count.forwarded += (uint64_t)sent;
-		}
-		d->head = (d->head + (size_t)sent) % RING;
-		d->n -= (size_t)sent;
+	while (n < WAN_BATCH && (f = wan_queue_at(&d->queue, n)) && f->due_ns <= now) {
+		iov[n] = (struct iovec){(void *)f->octets, f->len};
+		msg[n].msg_hdr = (struct msghdr){.msg_iov = &iov[n], .msg_iovlen = 1};
+		n++;
 	}
+	if (n == 0)
+		return 0;
+	sent = sendmmsg(d->out, msg, n, MSG_DONTWAIT);
+	if (sent > 0) {
+		d->queue.count.forwarded += (uint64_t)sent;
+	} else {
+		if (errno == ENOBUFS || errno == EAGAIN)
+			return 0; /* the device is full: a little later */
+		d->queue.count.send_errors++;
+		sent = 1;
+	}
+	wan_queue_gone(&d->queue, (size_t)sent);
+	return (size_t)sent;
+}
+
+static void send_due(struct direction *d)
+{
+	uint64_t now = now_ns();
+
+	while (send_batch(d, now) > 0)
+		;
 }
 
 /* ---- control ----------------------------------------------------------------------- */
@@ -174,33 +105,15 @@ static void count_kernel_drops(struct direction *d)
 	socklen_t len = sizeof(stats);
 
 	if (getsockopt(d->in, SOL_PACKET, PACKET_STATISTICS, &stats, &len) == 0)
-		d->count.kernel_drops += stats.tp_drops; /* reading resets it */
-}
-
-static int describe(struct direction *d, const char *name, char *out, size_t size)
-{
-	count_kernel_drops(d);
-	return snprintf(
-		out, size,
-		"\"%s\":{\"delay_us\":%llu,\"jitter_us\":%llu,\"loss_ppm\":%u,\"rate_bps\":%llu,"
-		"\"cut\":%s,\"under_way\":%zu,\"forwarded\":%llu,\"lost\":%llu,"
-		"\"queue_drops\":%llu,\"cut_drops\":%llu,\"kernel_drops\":%llu,"
-		"\"send_errors\":%llu}",
-		name, (unsigned long long)d->shape.delay_ns / 1000,
-		(unsigned long long)d->shape.jitter_ns / 1000, d->shape.loss_ppm,
-		(unsigned long long)d->shape.rate_bps, d->shape.cut ? "true" : "false", d->n,
-		(unsigned long long)d->count.forwarded, (unsigned long long)d->count.lost,
-		(unsigned long long)d->count.queue_drops, (unsigned long long)d->count.cut_drops,
-		(unsigned long long)d->count.kernel_drops,
-		(unsigned long long)d->count.send_errors);
+		d->queue.count.kernel_drops += stats.tp_drops; /* reading resets it */
 }
 
 static void answer_control(struct wan *w)
 {
 	struct sockaddr_un from;
 	socklen_t from_len = sizeof(from);
-	char request[512], answer[1500];
-	struct wan_shape shape[2] = {w->dir[0].shape, w->dir[1].shape};
+	char request[512], answer[WAN_ANSWER_MAX];
+	struct wan_shape shape[2] = {w->dir[0].queue.shape, w->dir[1].queue.shape};
 	ssize_t n = recvfrom(w->control, request, sizeof(request) - 1, MSG_DONTWAIT,
 			     (struct sockaddr *)&from, &from_len);
 	const char *wrong;
@@ -211,14 +124,21 @@ static void answer_control(struct wan *w)
 	request[n] = '\0';
 	wrong = wan_parse(request, shape);
 	if (wrong) {
+		for (char *c = request + (wrong - request); *c; c++) {
+			if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+				*c = '?'; /* it goes into a JSON string */
+		}
 		used = snprintf(answer, sizeof(answer), "{\"error\":\"cannot read %.60s\"}", wrong);
 	} else {
-		w->dir[0].shape = shape[0];
-		w->dir[1].shape = shape[1];
-		used = snprintf(answer, sizeof(answer), "{");
-		used += describe(&w->dir[0], "up", answer + used, sizeof(answer) - (size_t)used);
-		used += snprintf(answer + used, sizeof(answer) - (size_t)used, ",");
-		used += describe(&w->dir[1], "down", answer + used, sizeof(answer) - (size_t)used);
+		used = 0;
+		for (int i = 0; i < 2; i++) {
+			wan_queue_shape(&w->dir[i].queue, &shape[i]);
+			count_kernel_drops(&w->dir[i]);
+			used += snprintf(answer + used, sizeof(answer) - (size_t)used, "%c",
+					 i == 0 ? '{' : ',');
+			used += wan_describe(&w->dir[i].queue, i == 0 ? "up" : "down",
+					     answer + used, sizeof(answer) - (size_t)used);
+		}
 		used += snprintf(answer + used, sizeof(answer) - (size_t)used, "}");
 	}
 	sendto(w->control, answer, (size_t)used, MSG_DONTWAIT, (struct sockaddr *)&from, from_len);
@@ -256,36 +176,6 @@ int wan_ask(const char *control, const char *words, char *answer, size_t size)
 
 /* ---- set-up and loop --------------------------------------------------------------- */
 
-static int open_device(const char *name)
-{
-	struct sockaddr_ll address = {.sll_family = AF_PACKET,
-				      .sll_protocol = __builtin_bswap16(ETH_P_ALL),
-				      .sll_ifindex = (int)if_nametoindex(name)};
-	struct packet_mreq promiscuous = {.mr_ifindex = address.sll_ifindex,
-					  .mr_type = PACKET_MR_PROMISC};
-	int on = 1, size = SOCKET_BYTES;
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || address.sll_ifindex == 0)
-		goto fail;
-	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0 ||
-	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) <
-		    0)
-		goto fail;
-	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		goto fail;
-	return fd;
-
-fail:
-	fprintf(stderr, "wan: device %s: %s\n", name, strerror(errno ? errno : ENODEV));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 static int open_control(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -320,10 +210,10 @@ static void arm(struct wan *w)
 	struct itimerspec spec = {0};
 
 	for (int i = 0; i < 2; i++) {
-		const struct direction *d = &w->dir[i];
+		const struct wan_frame *f = wan_queue_at(&w->dir[i].queue, 0);
 
-		if (d->n > 0 && d->ring[d->head].due_ns < next)
-			next = d->ring[d->head].due_ns;
+		if (f && f->due_ns < next)
+			next = f->due_ns;
 	}
 	if (next != UINT64_MAX) {
 		uint64_t now = now_ns();
@@ -352,34 +242,33 @@ static void loop(struct wan *w)
 			return;
 		for (int i = 0; i < 2; i++) {
 			if (fd[i].revents)
-				take(w, &w->dir[i]);
+				take(&w->dir[i]);
 		}
 		if (fd[2].revents)
 			answer_control(w);
 		if (fd[3].revents && read(w->timer, &ticks, sizeof(ticks)) < 0)
 			return;
-		send_due(&w->dir[0], now_ns());
-		send_due(&w->dir[1], now_ns());
+		send_due(&w->dir[0]);
+		send_due(&w->dir[1]);
 		arm(w);
 	}
 }
 
-int wan_run(const char *device_a, const char *device_b, const char *control)
+int wan_run(const char *device_a, const char *device_b, const char *control, bool napi)
 {
 	static struct wan w;
-	int a = open_device(device_a), b = open_device(device_b);
-	struct wan_shape plain = {.queue_bytes = QUEUE_BYTES};
+	int a = wan_open_device(device_a, napi), b = wan_open_device(device_b, napi);
+	uint64_t seed = now_ns();
 
-	w.random = 0x2545f4914f6cdd1dU ^ now_ns();
-	w.dir[0] = (struct direction){.in = a, .out = b, .shape = plain};
-	w.dir[1] = (struct direction){.in = b, .out = a, .shape = plain};
-	w.control = open_control(control);
+	w.dir[0].in = w.dir[1].out = a;
+	w.dir[1].in = w.dir[0].out = b;
+	if (a < 0 || b < 0 || wan_queue_init(&w.dir[0].queue, seed) < 0 ||
+	    wan_queue_init(&w.dir[1].queue, ~seed) < 0)
+		return 1;
 	w.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	w.signals = open_signals();
-	for (int i = 0; i < 2; i++)
-		w.dir[i].ring = calloc(RING, sizeof(struct frame));
-	if (a < 0 || b < 0 || w.control < 0 || w.timer < 0 || w.signals < 0 || !w.dir[0].ring ||
-	    !w.dir[1].ring)
+	w.control = open_control(control); /* last: who waits for it finds all working */
+	if (w.control < 0 || w.timer < 0 || w.signals < 0)
 		return 1;
 	loop(&w);
 	unlink(control);
