@@ -36,7 +36,9 @@ struct control_verb {
 
 /*
  * Listens on `path` (mode 0660). A socket left behind by a dead daemon is replaced; one that
- * answers gives -EADDRINUSE. `verb` ends with a NULL name and must outlive the server.
+ * answers gives -EADDRINUSE, anything that is no socket -EEXIST. The process ignores SIGPIPE from
+ * then on: a client that leaves must not end it. `verb` ends with a NULL name and must outlive the
+ * server.
  */
 int control_open(uv_loop_t *loop, const char *path, const struct control_verb *verb, void *ctx,
 		 struct control **ret_control);

@@ -7,6 +7,7 @@
 #include "control/control.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -290,24 +291,33 @@ static void on_connection(uv_stream_t *server, int status)
 	uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read);
 }
 
-/* A socket file may be left by a daemon that died; one that is answered belongs to a live one. */
+/*
+ * A socket that refuses was left by a daemon that died; one that answers, or has more callers than
+ * it takes, belongs to a live one; a file of any other kind is not ours.
+ */
 static int remove_stale(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
 	int fd, r;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	r = connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 	close(fd);
-	if (r == 0)
+	if (r == 0 || r == EAGAIN)
 		return -EADDRINUSE;
-	unlink(path);
-	return 0;
+	if (r != ECONNREFUSED)
+		return -r;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static void server_closed(uv_handle_t *handle)
@@ -324,6 +334,7 @@ int control_open(uv_loop_t *loop, const char *path, const struct control_verb *v
 	struct control *control;
 	int r;
 
+	signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
 	r = remove_stale(path);
 	if (r < 0) {
 		log_error("control: %s: %s", path,
