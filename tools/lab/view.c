@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/lab/wan.h"
@@ -20,16 +22,20 @@
 #define PERIOD_MS  250
 #define MAX_PATHS  8
 #define MAX_EVENTS 12
-#define BAR	   24
+#define BAR	   20
+#define BAR_COLUMN 75
 
-struct rate { /* of a path, between two pictures */
+struct traffic { /* of a path: octets at the last picture, Mbit/s since */
 	int64_t tx, rx;
+	double up, down;
 };
 
 struct view {
 	const char *control;
 	const char *wans;
-	struct rate last[MAX_PATHS];
+	struct traffic traffic[MAX_PATHS];
+	size_t n_paths; /* of the last picture: another number, and its octets say nothing */
+	double last_s;
 	bool cut[2];
 	int percent_loss[2];
 };
@@ -40,12 +46,17 @@ static char reply[REPLY_MAX];
 static char *ask(const char *control, const char *request)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = {.tv_sec = 1};
 	size_t used = 0;
 	ssize_t n;
+	int fd;
 
-	if (fd < 0 || strlen(control) >= sizeof(to.sun_path))
+	if (strlen(control) >= sizeof(to.sun_path))
 		return NULL;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	memcpy(to.sun_path, control, strlen(control) + 1);
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
 	    write(fd, request, strlen(request)) < 0) {
@@ -83,24 +94,44 @@ static void draw_bar(int row, int column, double share)
 		mvaddch(row, column + i, i < full ? ACS_CKBOARD : ' ');
 }
 
-static void draw_path(struct view *v, int row, size_t i, struct json_object *p)
+/* Rates since the last picture, of all paths; their sum in Mbit/s. */
+static double measure(struct view *v, struct json_object *paths, size_t n)
 {
-	int64_t tx = json_object_get_int64(member(p, "tx_bytes"));
-	int64_t rx = json_object_get_int64(member(p, "rx_bytes"));
-	double up = (double)(tx - v->last[i].tx) * 8 / 1e6 * 1000 / PERIOD_MS;
-	double down = (double)(rx - v->last[i].rx) * 8 / 1e6 * 1000 / PERIOD_MS;
+	struct timespec ts;
+	double sum = 0, now_s, since_s;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now_s = (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+	since_s = now_s - v->last_s;
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *p = json_object_array_get_idx(paths, i);
+		struct traffic *t = &v->traffic[i];
+		int64_t tx = json_object_get_int64(member(p, "tx_bytes"));
+		int64_t rx = json_object_get_int64(member(p, "rx_bytes"));
+		bool known = n == v->n_paths && tx >= t->tx && rx >= t->rx;
+
+		t->up = known ? (double)(tx - t->tx) * 8 / 1e6 / since_s : 0;
+		t->down = known ? (double)(rx - t->rx) * 8 / 1e6 / since_s : 0;
+		t->tx = tx;
+		t->rx = rx;
+		sum += t->up + t->down;
+	}
+	v->n_paths = n;
+	v->last_s = now_s;
+	return sum;
+}
+
+static void draw_path(const struct traffic *t, int row, struct json_object *p, double sum)
+{
 	bool alive = json_object_get_boolean(member(p, "alive"));
 
-	if (v->last[i].tx == 0)
-		up = down = 0;
-	v->last[i] = (struct rate){tx, rx};
 	attron(alive ? A_NORMAL : A_REVERSE);
-	mvprintw(row, 2, "%-8s %-10s %8.1f ms %7.1f ms %6.1f %%  %8.1f %8.1f  ", text(p, "name"),
+	mvprintw(row, 2, "%-8s %-10s %8.1f ms %7.1f ms %6.1f %%  %8.1f %8.1f", text(p, "name"),
 		 text(p, "state"), (double)json_object_get_int64(member(p, "rtt_us")) / 1000,
 		 (double)json_object_get_int64(member(p, "jitter_us")) / 1000,
-		 (double)json_object_get_int64(member(p, "loss_ppm")) / 10000, up, down);
+		 (double)json_object_get_int64(member(p, "loss_ppm")) / 10000, t->up, t->down);
 	attroff(A_REVERSE);
-	draw_bar(row, 68, down > 100 ? 1 : down / 100);
+	draw_bar(row, BAR_COLUMN, sum > 0 ? (t->up + t->down) / sum : 0);
 }
 
 static int draw_paths(struct view *v)
@@ -109,15 +140,19 @@ static int draw_paths(struct view *v)
 	struct json_object *doc = line ? json_tokener_parse(line) : NULL;
 	struct json_object *paths = doc ? member(doc, "paths") : NULL;
 	size_t n = paths ? json_object_array_length(paths) : 0;
+	double sum;
 
-	mvprintw(3, 2, "%-8s %-10s %11s %10s %8s  %8s %8s", "PATH", "STATE", "RTT", "JITTER",
-		 "LOSS", "UP Mb/s", "DOWN");
-	for (size_t i = 0; i < n && i < MAX_PATHS; i++)
-		draw_path(v, 4 + (int)i, i, json_object_array_get_idx(paths, i));
-	if (!doc)
+	if (n > MAX_PATHS)
+		n = MAX_PATHS;
+	sum = measure(v, paths, n);
+	mvprintw(3, 2, "%-8s %-10s %11s %10s %8s  %8s %8s  %s", "PATH", "STATE", "RTT", "JITTER",
+		 "LOSS", "UP Mb/s", "DOWN", "SHARE");
+	for (size_t i = 0; i < n; i++)
+		draw_path(&v->traffic[i], 4 + (int)i, json_object_array_get_idx(paths, i), sum);
+	if (!paths)
 		mvprintw(4, 2, "the gateway does not answer");
 	json_object_put(doc);
-	return 6 + (int)(n < MAX_PATHS ? n : MAX_PATHS);
+	return 6 + (int)n;
 }
 
 static void draw_events(const struct view *v, int row)
