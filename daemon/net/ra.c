@@ -3,7 +3,8 @@
  * Router advertisements (RFC 4861 6.2) of home network prefixes on the LANs of a gateway. A change
  * is sent three times, then every PERIOD_MS; a solicitation from an address is answered to that
  * address at once, within a budget, one from :: by the next multicast. A prefix that left is
- * advertised with lifetime 0 for a while, so that hosts let go of it.
+ * advertised with lifetime 0 for a while, so that hosts let go of it. Many prefixes are said in
+ * several messages (6.2.3), each within the least MTU.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -22,6 +23,7 @@
 #define SOLICITED_MS	100
 #define WITHDRAW_ROUNDS 3
 #define ANSWERS_PER_S	20
+#define A_PACKET	38 /* prefixes: a fragmented message is not read (RFC 6980) */
 
 struct known_prefix {
 	struct ip_prefix prefix;
@@ -72,7 +74,7 @@ static size_t put_prefix(uint8_t *p, const struct known_prefix *k)
 	return 32;
 }
 
-static size_t build(const struct lan *lan, uint8_t *p)
+static size_t build(const struct lan *lan, size_t first, uint8_t *p)
 {
 	size_t used = 16;
 
@@ -87,18 +89,18 @@ static size_t build(const struct lan *lan, uint8_t *p)
 		put_be16(p + used + 6, lan->mtu);
 		used += 8;
 	}
-	for (size_t i = 0; i < lan->n; i++)
+	for (size_t i = first; i < lan->n && i < first + A_PACKET; i++)
 		used += put_prefix(p + used, &lan->prefix[i]);
 	return used;
 }
 
-static void say(struct lan *lan, const struct ip_addr *to)
+static void say_from(struct lan *lan, size_t first, const struct ip_addr *to)
 {
 	static struct log_limit limit;
-	uint8_t packet[16 + 8 + 32 * MAX_PREFIXES];
+	uint8_t packet[16 + 8 + 32 * A_PACKET];
 	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_scope_id = lan->ifindex};
 	_Alignas(struct cmsghdr) uint8_t control[CONTROL_SIZE];
-	struct iovec iov = {packet, build(lan, packet)};
+	struct iovec iov = {packet, build(lan, first, packet)};
 	struct msghdr msg = {.msg_name = &address,
 			     .msg_namelen = sizeof(address),
 			     .msg_iov = &iov,
@@ -110,6 +112,16 @@ static void say(struct lan *lan, const struct ip_addr *to)
 	if (sendmsg(lan->ra->fd, &msg, MSG_DONTWAIT) < 0)
 		log_limited(&limit, LOG_LEVEL_WARNING, "router advertisement on %s: %s", lan->name,
 			    strerror(errno));
+}
+
+static void say(struct lan *lan, const struct ip_addr *to)
+{
+	size_t first = 0;
+
+	do {
+		say_from(lan, first, to);
+		first += A_PACKET;
+	} while (first < lan->n);
 }
 
 /* ---- when it is said --------------------------------------------------------------- */
@@ -162,10 +174,10 @@ static void solicited(struct lan *lan, const struct ip_addr *from)
 	}
 	if (lan->answers++ >= ANSWERS_PER_S)
 		return;
-	if (ip_is_zero(from))
-		uv_timer_start(&lan->timer, on_timer, SOLICITED_MS, 0);
-	else
+	if (!ip_is_zero(from))
 		say(lan, from);
+	else if (uv_timer_get_due_in(&lan->timer) > SOLICITED_MS) /* else it comes soon enough */
+		uv_timer_start(&lan->timer, on_timer, SOLICITED_MS, 0);
 }
 
 /* RFC 4861 6.1.1: hop limit 255, code 0, options of sound length, no source option from ::. */

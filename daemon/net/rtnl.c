@@ -188,16 +188,40 @@ void rtnl_unwatch_hop(struct rtnl *r, uint32_t tunnel)
 	HASH_FIND(hh, r->hops, &tunnel, sizeof(tunnel), h);
 	if (!h)
 		return;
+	r->version++;
 	HASH_DELETE(hh, r->hops, h);
 	put_neigh(r, h->neigh);
 	free(h);
+}
+
+/*
+ * Calls `each` for every hop by a neighbour (NULL: every hop). Who is told of one may end the watch
+ * of others; then the walk begins anew, past those it has been at.
+ */
+static void walk_hops(struct rtnl *r, const struct rtnl_neigh *by,
+		      void (*each)(struct rtnl *r, struct rtnl_hop_watch *h))
+{
+	struct rtnl_hop_watch *h, *tmp;
+	uint32_t version;
+
+	r->round++;
+	do {
+		version = r->version;
+		HASH_ITER (hh, r->hops, h, tmp) {
+			if (h->round == r->round || (by && h->neigh != by))
+				continue;
+			h->round = r->round;
+			each(r, h);
+			if (version != r->version)
+				break;
+		}
+	} while (version != r->version);
 }
 
 /* ---- events ------------------------------------------------------------------------ */
 
 static void neigh_event(struct rtnl *r, const struct nlmsghdr *nlh)
 {
-	struct rtnl_hop_watch *h, *tmp;
 	struct rtnl_neigh_key key;
 	struct rtnl_neigh *n;
 	uint16_t state;
@@ -214,10 +238,7 @@ static void neigh_event(struct rtnl *r, const struct nlmsghdr *nlh)
 	n->has_mac = has_mac;
 	if (has_mac)
 		memcpy(n->mac, mac, sizeof(mac));
-	HASH_ITER (hh, r->hops, h, tmp) {
-		if (h->neigh == n)
-			report_hop(r, h);
-	}
+	walk_hops(r, n, report_hop);
 }
 
 static int on_event(const struct nlmsghdr *nlh, void *data)
@@ -246,17 +267,15 @@ static int on_event(const struct nlmsghdr *nlh, void *data)
 
 static void ask_all(struct rtnl *r, bool neighbours)
 {
-	struct rtnl_hop_watch *h, *htmp;
-	struct rtnl_neigh *n, *ntmp;
+	struct rtnl_neigh *n, *tmp;
 
 	if (neighbours) {
-		HASH_ITER (hh, r->neighs, n, ntmp)
+		HASH_ITER (hh, r->neighs, n, tmp)
 			rtnl_ask_neigh(r, n);
 	}
 	for (struct rtnl_device *d = r->devices; d; d = d->next)
 		report_device(r, d);
-	HASH_ITER (hh, r->hops, h, htmp)
-		ask_hop(r, h);
+	walk_hops(r, NULL, ask_hop);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -309,11 +328,14 @@ static void on_upkeep(uv_timer_t *timer)
 static struct mnl_socket *open_socket(unsigned int groups)
 {
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int e;
 
 	if (nl && mnl_socket_bind(nl, groups, MNL_SOCKET_AUTOPID) == 0)
 		return nl;
+	e = errno;
 	if (nl)
 		mnl_socket_close(nl);
+	errno = e;
 	return NULL;
 }
 
@@ -327,9 +349,10 @@ int rtnl_open(uv_loop_t *loop, const struct rtnl_handler *handler, struct rtnl *
 	r->loop = loop;
 	r->handler = *handler;
 	r->requests = open_socket(0);
-	r->events =
-		open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE);
-	if (!r->requests || !r->events) {
+	if (r->requests)
+		r->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV6_IFADDR |
+					RTMGRP_IPV6_ROUTE);
+	if (!r->events) {
 		int e = -errno;
 
 		log_error("cannot open rtnetlink: %s", strerror(-e));

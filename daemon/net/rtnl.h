@@ -50,6 +50,7 @@ struct rtnl_hop_watch {
 	uint8_t source_mac[6];
 	bool ethernet;
 	bool reported;
+	uint32_t round; /* of the walk that has been here */
 	struct rtnl_hop last;
 	UT_hash_handle hh;
 };
@@ -79,6 +80,8 @@ struct rtnl {
 	struct rtnl_device *devices;
 	struct rtnl_hop_watch *hops;
 	struct rtnl_neigh *neighs;
+	uint32_t round;	  /* of the walk under way over the hops */
+	uint32_t version; /* counts the hops that went */
 	bool ask_anew;
 	bool changed;
 	uint8_t buffer[RTNL_BUFFER];

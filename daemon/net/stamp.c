@@ -36,6 +36,7 @@ struct tunnel {
 	uint32_t ifindex;
 	struct key key;
 	struct health health;
+	uint32_t round;	   /* of the walk that has been here */
 	UT_hash_handle hh; /* by id */
 	UT_hash_handle hh_key;
 };
@@ -59,6 +60,8 @@ struct stamp {
 	struct stamp_handler handler;
 	struct tunnel *tunnels;
 	struct tunnel *by_key;
+	uint32_t round;		       /* of the walk under way over the tunnels */
+	uint32_t version;	       /* counts the tunnels that went */
 	struct budget budget[BUDGETS]; /* by hash of the pair: strangers cannot make it grow */
 };
 
@@ -197,21 +200,40 @@ static void rearm(struct stamp *s)
 
 static void receive(struct stamp *s);
 
+static void serve(struct stamp *s, struct tunnel *t)
+{
+	uint64_t now = now_ns();
+	uint64_t nonce = new_nonce();
+	uint32_t sequence;
+
+	while (health_probe_due(&t->health, &s->config, now, nonce, &sequence))
+		probe(s, t, sequence, nonce);
+	judge(s, t, now);
+}
+
+/*
+ * Who is told of a path's state may remove others; then the walk begins anew, past those it has
+ * been at.
+ */
 static void on_timer(uv_timer_t *timer)
 {
 	struct stamp *s = timer->data;
 	struct tunnel *t, *tmp;
+	uint32_t version;
 
 	receive(s); /* what has arrived counts, however late we are ourselves */
-	HASH_ITER (hh, s->tunnels, t, tmp) {
-		uint64_t now = now_ns();
-		uint64_t nonce = new_nonce();
-		uint32_t sequence;
-
-		while (health_probe_due(&t->health, &s->config, now, nonce, &sequence))
-			probe(s, t, sequence, nonce);
-		judge(s, t, now);
-	}
+	s->round++;
+	do {
+		version = s->version;
+		HASH_ITER (hh, s->tunnels, t, tmp) {
+			if (t->round == s->round)
+				continue;
+			t->round = s->round;
+			serve(s, t);
+			if (version != s->version)
+				break;
+		}
+	} while (version != s->version);
 	rearm(s);
 }
 
@@ -345,6 +367,7 @@ void stamp_remove(struct stamp *s, uint32_t id)
 	HASH_FIND(hh, s->tunnels, &id, sizeof(id), t);
 	if (!t)
 		return;
+	s->version++;
 	HASH_DELETE(hh, s->tunnels, t);
 	HASH_DELETE(hh_key, s->by_key, t);
 	free(t);
