@@ -20,8 +20,8 @@ run() { # NAME SEND LOW HIGH : share of RED in per mille
 	local red shared name=$1
 	lab_up "fl$$" || exit 1
 	ok "$name: session" start_session "$(with_rules default '' "$2")"
-	capture_start red mag red0
-	capture_start blue mag blue0
+	capture_tunnels red red
+	capture_tunnels blue blue
 	start_echo echo web 7000
 	is "$name: every packet is answered" \
 		"$(lab_in mn "$FLOW" ask "$LAB_WEB" 7000 "$FLOWS" 4 | jq .whole_flows)" "$FLOWS"

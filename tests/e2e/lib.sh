@@ -118,8 +118,18 @@ counter() {
 # --- captures of the access networks, as seen by the gateway ---
 
 capture_start() { # FILE-NAME HOST DEVICE
-	lab_start "tcpdump-$1" "$2" tcpdump -i "$3" -s 400 -B 32768 -w "$LAB_DIR/$1.pcap" --immediate-mode ip6
+	lab_start "tcpdump-$1" "$2" tcpdump -i "$3" -s 200 -B 32768 -w "$LAB_DIR/$1.pcap" --immediate-mode ip6
 	lab_wait 5 grep -q "listening on" "$LAB_DIR/tcpdump-$1.log"
+}
+
+# Tunnelled packets of both directions. With xdp a device's own taps see nothing of what is redirected
+# into it: the same frames are captured where the emulated network gets them, each once.
+capture_tunnels() { # FILE-NAME red|blue
+	if [ "${LAB_ATTACH:-auto}" = xdp ]; then
+		capture_start "$1" "$2" any
+	else
+		capture_start "$1" mag "${2}0"
+	fi
 }
 
 capture_stop() { # FILE-NAME

@@ -40,8 +40,8 @@ now() { echo "$EPOCHREALTIME"; }
 later() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.6f", a + b }'; }
 settle() { lab_wait "$1" false || true; }
 
-capture_start red mag red0
-capture_start blue mag blue0
+capture_tunnels red red
+capture_tunnels blue blue
 start_sink sink web 5060
 lab_start voice mn "$FLOW" send "$LAB_WEB" 5060 200 60 1
 T0=$(now)
